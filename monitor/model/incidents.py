@@ -1,0 +1,142 @@
+"""The nouns of incidents: one fault, its recovery clock, its history, and the messages it makes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from monitor.model.verdicts import Severity
+from probes.contract import Reason
+
+NO_DATA: Mapping[str, Any] = MappingProxyType({})
+
+MONITOR = "monitor"
+"""The pseudo-node that stands for ourselves: its incident is "monitor cut off"."""
+
+
+class IncidentState(StrEnum):
+    """`open → acknowledged → resolved`; `merged` into a wider one, or `withdrawn` (the node left the configuration, or nothing was wrong)."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+    MERGED = "merged"
+    WITHDRAWN = "withdrawn"
+
+    @property
+    def active(self) -> bool:
+        """Whether the fault is still on."""
+        return self in (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)
+
+
+class EventType(StrEnum):
+    """Every change of an incident. Those with a public name (a dot) are also message types."""
+
+    OPENED = "incident.opened"
+    UPDATED = "incident.updated"
+    ACKNOWLEDGED = "incident.acknowledged"
+    ESCALATED = "incident.escalated"
+    RECOVERY_WARNING = "incident.recovery_warning"
+    RECOVERY_BREACHED = "incident.recovery_breached"
+    RESOLVED = "incident.resolved"
+    MERGED = "incident.merged"
+    WITHDRAWN = "incident.withdrawn"
+    REOPENED = "incident.reopened"
+    IMPAIRED = "monitor.impaired"
+    RECOVERED = "monitor.recovered"
+    REPORT_READY = "report.ready"
+    TEST = "test"
+    # Rows of the history that nobody is sent.
+    AFFECTED = "affected"
+    COMMENTED = "commented"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    FLAPPING = "flapping"
+
+    @property
+    def told(self) -> bool:
+        """Whether receivers are sent it."""
+        return "." in self.value or self is EventType.TEST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Affected:
+    """A node that cannot work because of the incident, from when to when; `until` is None while it lasts."""
+
+    node: str
+    since: datetime
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """One fault at its root node.
+
+    `started_at` is the first failed outcome, `detected_at` when it was judged, `opened_at` when the incident was made (after settling).
+    The clock: `deadline = started_at + target + paused`; `paused` sums finished pauses, `paused_since` is set while one runs.
+    `warned` are the shares of the target already told, `breached_at` the moment it ran out; each exactly once.
+    `sequence` counts its events from 1; `version` counts its changes (a lost race is seen by it).
+    `evidence` says what it is based on: rule, members, since when.
+    """
+
+    id: str
+    node: str
+    severity: Severity
+    state: IncidentState = IncidentState.OPEN
+    reason: Reason = Reason.OK
+    detail: str = ""
+    started_at: datetime
+    detected_at: datetime
+    opened_at: datetime
+    target: timedelta
+    warn_at: tuple[float, ...] = ()
+    paused: timedelta = timedelta(0)
+    paused_since: datetime | None = None
+    pause_reason: str = ""
+    warned: tuple[float, ...] = ()
+    breached_at: datetime | None = None
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str = ""
+    resolved_at: datetime | None = None
+    closed_at: datetime | None = None
+    merged_into: str = ""
+    affected: tuple[Affected, ...] = ()
+    degradation: bool = False
+    flapping: bool = False
+    maintenance: bool = False
+    cause: str = ""
+    evidence: str = ""
+    sequence: int = 0
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentEvent:
+    """One row of an incident's history: who, when, what. `incident` is the incident as it stood after the event."""
+
+    incident: Incident
+    sequence: int
+    type: EventType
+    at: datetime
+    by: str = "thongsuot"
+    text: str = ""
+    data: Mapping[str, Any] = field(default=NO_DATA)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One thing to tell one receiver, as it will be sent: every copy has this id and these bytes.
+
+    `lane` orders: messages of one receiver and one lane (an incident's id, or a report's) go strictly by `sequence`.
+    The id is deterministic and holds no dot.
+    """
+
+    id: str
+    receiver: str
+    lane: str
+    sequence: int
+    type: EventType
+    created_at: datetime
+    body: bytes
