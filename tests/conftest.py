@@ -8,5 +8,5 @@ from blockbuster import BlockBuster, blockbuster_ctx
 
 @pytest.fixture(autouse=True)
 def _no_blocking_calls_in_the_loop() -> Iterator[BlockBuster]:
-    with blockbuster_ctx("monitor", excluded_modules=[]) as blockbuster:
+    with blockbuster_ctx(["monitor", "probes"]) as blockbuster:
         yield blockbuster
