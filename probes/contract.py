@@ -4,12 +4,13 @@ Owns: the outcome of one run, the closed list of reasons, and the table row that
 Never: judges. `failed` says that the target did not do it, `blind` that we could not look; what follows is the rules' business.
 """
 
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from probes.tools import Tools
@@ -173,6 +174,29 @@ def blind(reason: Reason, detail: str = "", *, facts: Mapping[str, float] = NOTH
     """We could not look."""
     assert reason.ours
     return Finding(seen=Seen.BLIND, reason=reason, detail=detail, facts=facts)
+
+
+class ProbeError(Exception):
+    """A finding that stops the probe from any depth: `probes.run` makes the outcome of it. An `own_…` reason makes it blind."""
+
+    def __init__(self, reason: Reason, detail: str = "", *, facts: Mapping[str, float] = NOTHING) -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+        self.facts = facts
+
+    @property
+    def finding(self) -> Finding:
+        """The same as a value."""
+        seen = Seen.BLIND if self.reason.ours else Seen.FAILED
+        return Finding(seen=seen, reason=self.reason, detail=self.detail, facts=self.facts)
+
+
+class Address(NamedTuple):
+    """Where a name leads: `socket.AF_INET` or `AF_INET6`, and the address as text (a link-local one with its zone)."""
+
+    family: socket.AddressFamily
+    ip: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

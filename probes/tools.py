@@ -1,9 +1,200 @@
 """What a probe may use: everything that touches the network, the clock or chance comes through here.
 
-Owns: the long-lived `Workbench` (resolver, TLS contexts, echo sockets, counters) and the per-run `Tools` with its phases.
+Owns: the long-lived `Workbench` (resolver, TLS contexts, echo sockets, the pulse that notices a stalled loop) and the per-run
+`Tools` with its phases.
 Never: judges, logs, or knows of a configuration file.
 """
 
+import asyncio
+import ipaddress
+import os
+import socket
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from types import TracebackType
+from typing import Any, Final, Protocol, Self
+
+from probes.contract import Address, Family
+
+PULSE: Final = 0.25
+"""Seconds between two beats of the workbench's pulse."""
+
+STALL: Final = 0.5
+"""A beat that comes this many seconds late means that the loop stood still: what timed out meanwhile timed out through us."""
+
+
+class Resolving(Protocol):
+    """Names to addresses, asynchronously, before `deadline` (loop time)."""
+
+    async def resolve(self, host: str, family: Family, deadline: float) -> tuple[Address, ...]: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Workbench:
+    """What lives as long as the daemon and is shared by every run; opened in the loop that runs the probes.
+
+    `now` stamps outcomes (aware, UTC). `allowed_hosts` says which hosts the configuration itself names: only those may a redirect reach
+    when they are less public than where it came from. `resolver` replaces the built-in one, for a test or another source of names.
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], datetime],
+        *,
+        nameservers: Sequence[str] | None = None,
+        allowed_hosts: Callable[[str], bool] | None = None,
+        resolver: Resolving | None = None,
+        entropy: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self.now = now
+        self.nameservers = nameservers
+        self.entropy = entropy
+        self.allowed_hosts: Callable[[str], bool] = allowed_hosts or (lambda host: False)
+        self.kept: dict[Hashable, Any] = {}
+        """What a kind keeps between runs (an access token and its end), under a key of its own."""
+        self._resolver = resolver
+        self._pulse = Pulse()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop the pulse, close every socket. May be called twice."""
+        self._pulse.stop()
+        if self._resolver is not None:
+            await self._resolver.aclose()
+
+    @property
+    def resolver(self) -> Resolving:
+        """The shared resolver, made on first use."""
+        if self._resolver is None:
+            raise NotImplementedError
+        return self._resolver
+
+    # `trust` (probes.trust.Trust) and `echo` (probes.echo.EchoEngine) stand here in the same way: made on first use, closed by `aclose`.
+
+    @property
+    def pulse(self) -> "Pulse":
+        """The loop's heartbeat, beating from the first run on."""
+        return self._pulse
+
+
+class Pulse:
+    """Notices that the event loop stood still: one timer for the whole workbench, whatever the number of probes."""
+
+    def __init__(self) -> None:
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._due = 0.0
+        self._stalled_until = float("-inf")
+        self._stalled_for = 0.0
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin beating in this loop; nothing happens when it already does."""
+        if self._loop is not loop:
+            self.stop()
+            self._loop = loop
+            self._beat()
+
+    def stop(self) -> None:
+        """Stop beating."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop = None
+
+    def stalled_since(self, moment: float) -> float:
+        """Seconds for which the loop last stood still after `moment` (monotonic); 0.0 when it did not."""
+        late = time.monotonic() - self._due if self._loop is not None else 0.0
+        if late > STALL:
+            return late
+        return self._stalled_for if self._stalled_until > moment else 0.0
+
+    def _beat(self) -> None:
+        now = time.monotonic()
+        if self._timer is not None and now - self._due > STALL:
+            self._stalled_until, self._stalled_for = now, now - self._due
+        assert self._loop is not None
+        self._due = now + PULSE
+        self._timer = self._loop.call_later(PULSE, self._beat)
+
+
+class Phase:
+    """Adds the seconds spent inside it to one phase of the run, whether it ends well or by an exception."""
+
+    __slots__ = ("_name", "_phases", "_start")
+
+    def __init__(self, phases: dict[str, float], name: str) -> None:
+        self._phases = phases
+        self._name = name
+        self._start = 0.0
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        spent = time.perf_counter() - self._start
+        self._phases[self._name] = self._phases.get(self._name, 0.0) + spent
+
 
 class Tools:
-    """Placeholder of the per-run view; see the probes' engine."""
+    """One run's view of the workbench. `deadline` is loop time; `phases` and `facts` survive an exception of the probe."""
+
+    __slots__ = ("deadline", "facts", "phases", "started", "workbench")
+
+    def __init__(self, workbench: Workbench, deadline: float) -> None:
+        self.workbench = workbench
+        self.deadline = deadline
+        self.started = time.monotonic()
+        self.phases: dict[str, float] = {}
+        self.facts: dict[str, float] = {}
+
+    def token(self, count: int) -> bytes:
+        """So many unpredictable bytes."""
+        return self.workbench.entropy(count)
+
+    def phase(self, name: str) -> Phase:
+        """`with tools.phase("connect"):` times what happens inside."""
+        return Phase(self.phases, name)
+
+    def note(self, **facts: float) -> None:
+        """Keep numbers that must be seen even if the probe then fails."""
+        self.facts.update(facts)
+
+    def notes(self, facts: Mapping[str, float]) -> None:
+        """The same, from a mapping."""
+        self.facts.update(facts)
+
+    def remaining(self) -> float:
+        """Seconds until the deadline, never negative."""
+        return max(0.0, self.deadline - asyncio.get_running_loop().time())
+
+    async def resolve(self, host: str, family: Family = Family.ANY) -> tuple[Address, ...]:
+        """Addresses of a host, in the order to try them, at least one; a literal address needs no resolver.
+
+        ProbeError with a `dns…` reason when the name has none, with `own_dns` when our own resolver did not answer.
+        """
+        literal = literal_address(host)
+        if literal is not None:
+            return (literal,)
+        with self.phase("resolve"):
+            return await self.workbench.resolver.resolve(host, family, self.deadline)
+
+
+@lru_cache(maxsize=65536)
+def literal_address(host: str) -> Address | None:
+    """`192.0.2.1`, `2001:db8::1`, `[2001:db8::1]`, `fe80::1%eth0` as an address; None when it is a name."""
+    try:
+        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return None
+    return Address(socket.AF_INET if address.version == 4 else socket.AF_INET6, str(address))
