@@ -145,8 +145,8 @@ class Outcome:
     detail: str
     started_at: datetime
     seconds: float
-    phases: Mapping[str, float] = field(default=NOTHING)
-    facts: Mapping[str, float] = field(default=NOTHING)
+    phases: Mapping[str, float] = field(default_factory=lambda: NOTHING)
+    facts: Mapping[str, float] = field(default_factory=lambda: NOTHING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +156,7 @@ class Finding:
     seen: Seen
     reason: Reason
     detail: str = ""
-    facts: Mapping[str, float] = field(default=NOTHING)
+    facts: Mapping[str, float] = field(default_factory=lambda: NOTHING)
 
 
 def ok(detail: str = "", *, facts: Mapping[str, float] = NOTHING) -> Finding:
