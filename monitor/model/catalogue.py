@@ -98,7 +98,7 @@ class Node:
     settle: timedelta = timedelta(seconds=30)
     depends_on: tuple[str, ...] = ()
     runbook: str = ""
-    labels: Mapping[str, str] = field(default=EMPTY)
+    labels: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     checks: tuple[str, ...] = ()
     group: GroupRule | None = None
     degraded_incident: bool = False

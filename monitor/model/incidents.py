@@ -122,7 +122,7 @@ class IncidentEvent:
     at: datetime
     by: str = "thongsuot"
     text: str = ""
-    data: Mapping[str, Any] = field(default=NO_DATA)
+    data: Mapping[str, Any] = field(default_factory=lambda: NO_DATA)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
