@@ -1,0 +1,50 @@
+"""What must outlive the process: the only part that speaks SQL."""
+
+from monitor.store.lock import state_lock
+from monitor.store.records import (
+    LINK_FACTS,
+    AlreadyRunning,
+    Attempt,
+    AuditEntry,
+    Batch,
+    ClockStep,
+    Hour,
+    Memory,
+    MessageState,
+    Page,
+    Pending,
+    ReportRun,
+    Sample,
+    Stats,
+    StoreDamagedError,
+    StoreError,
+    StoreLostError,
+    Token,
+    Upkeep,
+)
+from monitor.store.store import Store, open_store
+
+__all__ = [
+    "LINK_FACTS",
+    "AlreadyRunning",
+    "Attempt",
+    "AuditEntry",
+    "Batch",
+    "ClockStep",
+    "Hour",
+    "Memory",
+    "MessageState",
+    "Page",
+    "Pending",
+    "ReportRun",
+    "Sample",
+    "Stats",
+    "Store",
+    "StoreDamagedError",
+    "StoreError",
+    "StoreLostError",
+    "Token",
+    "Upkeep",
+    "open_store",
+    "state_lock",
+]
