@@ -53,7 +53,7 @@ class Sample:
     seen: Seen
     reason: Reason = Reason.OK
     seconds: float = 0.0
-    facts: Mapping[str, float] = field(default=NO_FACTS)
+    facts: Mapping[str, float] = field(default_factory=lambda: NO_FACTS)
 
     @classmethod
     def of(cls, check: str, outcome: Outcome, keep: Sequence[str] = LINK_FACTS) -> "Sample":
@@ -111,7 +111,7 @@ class ReportRun:
     period: str
     generated_at: datetime
     formats: tuple[str, ...] = ()
-    sha: Mapping[str, str] = field(default=NO_DATA)
+    sha: Mapping[str, str] = field(default_factory=lambda: NO_DATA)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +131,7 @@ class AuditEntry:
     action: str
     subject: str = ""
     origin: str = ""
-    data: Mapping[str, Any] = field(default=NO_DATA)
+    data: Mapping[str, Any] = field(default_factory=lambda: NO_DATA)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
