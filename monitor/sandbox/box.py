@@ -1,0 +1,192 @@
+"""The province in a box: who stands where on 127.37/16, the servers that play them, and the configuration that watches them.
+
+Owns: addresses, servers, the generated configuration. Nothing of it is a real address of the province.
+"""
+
+import asyncio
+import csv
+import secrets
+import socket
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from monitor.sandbox import servers
+from monitor.sandbox.faults import Fault, Plan, Weather
+from monitor.sandbox.pki import Authority
+from monitor.sandbox.receiver import Receiver
+
+NETWORK: Final = "127.37"
+HUB, MOTCUA, QLVB, LGSP, CONG, MCU, PORTALS, NAMES, INBOX = (f"{NETWORK}.0.{n}" for n in range(1, 10))
+ANCHORS: Final = tuple(f"{NETWORK}.0.{n}" for n in (250, 251, 252))
+SYSTEMS: Final = ("motcua", "qlvb", "lgsp", "cong_ttdt", "hnth", "ten_mien", "cong_xa")
+CARRIERS: Final = ("vnpt", "viettel")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commune:
+    """One of the 129, with its made-up place in the box."""
+
+    code: str
+    name: str
+    province: str
+    carrier: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast the box is watched: seconds between the probes of systems, links and portals, and the length of the recovery target."""
+
+    systems: float = 5.0
+    links: float = 10.0
+    portals: float = 30.0
+    target: str = "24h"
+
+    @property
+    def timeout(self) -> float:
+        """Seconds a probe may take: always less than the shortest interval."""
+        return min(0.6 * min(self.systems, self.links), 2.0)
+
+    @property
+    def slow(self) -> float:
+        """Seconds by which a slow page is slow: seen as degraded (over a quarter of the timeout), never as down."""
+        return self.timeout / 2
+
+
+def communes_file() -> Path:
+    """The list of the 129 communes: inside the package when installed, in the configuration of a checkout else."""
+    here = Path(__file__).with_name("communes.csv")
+    return here if here.exists() else Path(__file__).parents[2] / "config" / "ninhbinh" / "communes.csv"
+
+
+def communes(path: Path | None = None) -> tuple[Commune, ...]:
+    """The 129 in the order of the list; carriers are dealt out in turn, which is made up."""
+    with (path or communes_file()).open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return tuple(
+        Commune(
+            code=row["code"],
+            name=row.get("full_name") or f"{row['kind'].capitalize()} {row['name']}",
+            province=row["former_province"],
+            carrier=CARRIERS[index % len(CARRIERS)],
+            address=f"{NETWORK}.{1 + index // 200}.{1 + index % 200}",
+        )
+        for index, row in enumerate(rows)
+    )
+
+
+def plan(people: Sequence[Commune]) -> Plan:
+    """Who is behind whom."""
+    return Plan(
+        links={f"tslcd.{c.code}": c.carrier for c in people},
+        behind_links={f"hnth.{c.code}": f"tslcd.{c.code}" for c in people},
+        systems=SYSTEMS,
+        anchors=tuple(f"anchor.{n}" for n in range(len(ANCHORS))),
+    )
+
+
+def free_port() -> int:
+    """A port that is free on the box's first addresses now, outside the range that outgoing connections take theirs from."""
+    for port in range(18_037, 19_937, 10):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HUB, port))
+            except OSError:
+                continue
+            return port
+    raise OSError("no free port for the sandbox between 18037 and 19937")
+
+
+def new_secret() -> str:
+    """A fresh signing secret in the form of Standard Webhooks."""
+    return "whsec_" + b64encode(secrets.token_bytes(24)).decode()
+
+
+class Box:
+    """All the servers of the province, on one port of many loopback addresses, under one weather."""
+
+    def __init__(
+        self, folder: Path, port: int, secret: str, slow: float, arrived: Callable[[dict[str, Any]], None]
+    ) -> None:
+        self.folder, self.port = folder, port
+        self.people = communes()
+        truth = folder / "truth.jsonl"
+        self.weather = Weather(plan=plan(self.people), truth=truth, now=lambda: datetime.now(UTC), slow=slow)
+        self.receiver = Receiver(secret, folder / "inbox.jsonl", arrived)
+        self._listeners: list[servers.Listener] = []
+        self._inbox: asyncio.Server | None = None
+        self._names: asyncio.DatagramTransport | None = None
+        self._syncing: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        """Start every server; OSError when an address or the port cannot be had."""
+        authority = Authority.make()
+        (self.folder / "ca.pem").write_bytes(authority.pem())
+        good, expired = (authority.server(CONG, self.folder, expired=ran_out) for ran_out in (False, True))
+        self._add("hub", HUB, 0, partial(servers.line, name="hub"))
+        self._add("motcua", MOTCUA, 0, partial(servers.web, title="Cổng dịch vụ: một cửa"))
+        self._add("qlvb", QLVB, 0, partial(servers.web, title="Quản lý văn bản"))
+        self._add("lgsp", LGSP, 0, servers.gateway)
+        self._add(
+            "cong_ttdt", CONG, 0, partial(servers.web, title="Cổng thông tin điện tử"), good=good, expired=expired
+        )
+        self._add("hnth", MCU, 0, servers.video)
+        self._add("cong_xa", PORTALS, 0, partial(servers.web, title="Cổng xã"))
+        for index, address in enumerate(ANCHORS):
+            self._add(f"anchor.{index}", address, 0, partial(servers.line, name="anchor"))
+        for commune in self.people:
+            self._add(f"tslcd.{commune.code}", commune.address, 0, partial(servers.line, name=commune.code))
+            self._add(f"hnth.{commune.code}", commune.address, 1, servers.video)
+        await asyncio.gather(*(listener.sync() for listener in self._listeners))
+        loop = asyncio.get_running_loop()
+        self._names, _ = await loop.create_datagram_endpoint(
+            lambda: servers.Names(partial(self.weather.of, "ten_mien"), MOTCUA), local_addr=(NAMES, self.port)
+        )
+        self._inbox = await self.receiver.serve(INBOX, self.port)
+        self.weather.listeners.append(self._sync)
+
+    def _add(self, node: str, host: str, offset: int, kind: Callable[..., Any], **tls: Any) -> None:
+        weather = partial(self.weather.of, node)
+        self._listeners.append(servers.Listener(host, self.port + offset, weather, kind(weather), **tls))
+
+    def _sync(self) -> None:
+        for listener in self._listeners:
+            task = asyncio.ensure_future(listener.sync())
+            self._syncing.add(task)
+            task.add_done_callback(self._syncing.discard)
+
+    def close(self) -> None:
+        """Stop every server."""
+        for listener in self._listeners:
+            listener.close()
+        if self._names is not None:
+            self._names.close()
+        if self._inbox is not None:
+            self._inbox.close()
+
+    async def play(self, script: Sequence[Fault], told: Callable[[str, Fault], None]) -> None:
+        """Let the script happen; returns when its last fault has ended."""
+        async with asyncio.TaskGroup() as group:
+            for fault in script:
+                group.create_task(self._suffer(fault, told))
+
+    async def _suffer(self, fault: Fault, told: Callable[[str, Fault], None]) -> None:
+        await asyncio.sleep(fault.after)
+        told("begins", fault)
+        if fault.kind == "flap":
+            for _ in range(max(1, int(fault.lasts / fault.period))):
+                self.weather.begin(fault)
+                await asyncio.sleep(fault.period / 2)
+                self.weather.end(fault)
+                await asyncio.sleep(fault.period / 2)
+        else:
+            self.weather.begin(fault)
+            await asyncio.sleep(fault.lasts)
+            self.weather.end(fault)
+        told("ends", fault)

@@ -1,0 +1,214 @@
+"""Real little servers on loopback: pages, a gateway with OAuth2, links, video endpoints, a name server.
+
+Each asks the weather of its node at every step: a cut one accepts and never answers (as a dead line behind a living router does), a refused
+one does not listen, a wrong one answers 200 with an error page, a slow one is slow.
+"""
+
+import asyncio
+import json
+import ssl
+from collections.abc import Callable
+from functools import partial
+from typing import cast
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rrset
+
+from monitor.sandbox.faults import Condition
+
+Weather = Callable[[], Condition]
+Responder = Callable[[bytes], bytes]
+
+TOKEN = "sandbox-token"  # noqa: S105 A made-up token of a made-up gateway.
+
+
+class Talker(asyncio.Protocol):
+    """One connection: collects a request until it is whole, answers it when the weather allows."""
+
+    def __init__(
+        self, weather: Weather, whole: Callable[[bytes], bool], respond: Callable[[bytes], tuple[bytes, bool]]
+    ) -> None:
+        self._weather, self._whole, self._respond = weather, whole, respond
+        self._transport: asyncio.Transport | None = None
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        if len(self._received) > 65536 and self._transport is not None:
+            self._transport.abort()
+        if self._whole(self._received):
+            request, self._received = self._received, b""
+            delay = self._weather().delay
+            if delay:
+                asyncio.get_running_loop().call_later(delay, self._answer, request)
+            else:
+                self._answer(request)
+
+    def _answer(self, request: bytes) -> None:
+        if self._transport is None or self._transport.is_closing() or self._weather().cut:
+            return
+        answer, close = self._respond(request)
+        self._transport.write(answer)
+        if close:
+            self._transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+
+
+class Listener:
+    """A listening socket that closes while its node refuses, and swaps its certificate while that is expired."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        weather: Weather,
+        factory: Callable[[], asyncio.Protocol],
+        *,
+        good: ssl.SSLContext | None = None,
+        expired: ssl.SSLContext | None = None,
+    ) -> None:
+        self._host, self._port, self._weather, self._factory = host, port, weather, factory
+        self._good, self._expired = good, expired
+        self._server: asyncio.Server | None = None
+        self._now_expired = False
+
+    async def sync(self) -> None:
+        """Make what listens agree with the weather."""
+        condition = self._weather()
+        if self._server is not None and (condition.refused or condition.expired != self._now_expired):
+            self._server.close()
+            self._server = None
+        if self._server is None and not condition.refused:
+            self._now_expired = condition.expired
+            context = self._expired if condition.expired and self._good is not None else self._good
+            loop = asyncio.get_running_loop()
+            self._server = await loop.create_server(self._factory, self._host, self._port, ssl=context, backlog=1024)
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+
+def _http_whole(data: bytes) -> bool:
+    head, separator, body = data.partition(b"\r\n\r\n")
+    if not separator:
+        return False
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"content-length":
+            return len(body) >= int(value.strip() or b"0")
+    return True
+
+
+def _reply(status: str, body: bytes, kind: str = "text/html; charset=utf-8") -> bytes:
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    return head.encode() + body
+
+
+def page(title: str, text: str) -> bytes:
+    """A small page in UTF-8."""
+    return f'<!doctype html><html lang="vi"><meta charset="utf-8"><title>{title}</title><h1>{title}</h1><p>{text}</p></html>'.encode()
+
+
+WRONG = page("Thông báo", "Lỗi kết nối cơ sở dữ liệu. Vui lòng thử lại sau.")
+
+
+def web(weather: Weather, title: str) -> Callable[[], asyncio.Protocol]:
+    """A portal: `/` and `/xa/<code>` are pages, `/login` a form; everything else is 404. Wrong weather: an error page with status 200."""
+
+    def respond(request: bytes) -> tuple[bytes, bool]:
+        path = request.split(b" ", 2)[1].decode("latin-1") if request.count(b" ") >= 2 else "/"
+        if weather().wrong:
+            return _reply("200 OK", WRONG), True
+        if path == "/":
+            return _reply("200 OK", page(title, "Bộ phận một cửa đang phục vụ.")), True
+        if path.startswith("/xa/"):
+            return _reply("200 OK", page(f"Trang thông tin {path[4:]}", "UBND cấp xã.")), True
+        if path == "/login":
+            form = '<form method="post"><input name="_csrf" value="9f8e"><input name="user"></form>'
+            return _reply("200 OK", page("Đăng nhập", form)), True
+        return _reply("404 Not Found", page("Không tìm thấy", "")), True
+
+    return partial(Talker, weather, _http_whole, respond)
+
+
+def gateway(weather: Weather) -> Callable[[], asyncio.Protocol]:
+    """LGSP: `POST /token` (OAuth2 client credentials), `GET /health` for the bearer, `POST /soap` that answers with a Fault when wrong."""
+
+    def respond(request: bytes) -> tuple[bytes, bool]:
+        head, _, body = request.partition(b"\r\n\r\n")
+        verb, path = [*head.split(b" ", 2)[:2], b""][:2]
+        wrong = weather().wrong
+        if verb == b"POST" and path == b"/token":
+            if b"grant_type=client_credentials" not in body:
+                return _reply("400 Bad Request", b'{"error":"unsupported_grant_type"}', "application/json"), True
+            answer = {"access_token": TOKEN, "token_type": "Bearer", "expires_in": 300}
+            return _reply("200 OK", json.dumps(answer).encode(), "application/json"), True
+        if verb == b"POST" and path == b"/soap":
+            inner = "<soap:Fault><faultstring>backend</faultstring></soap:Fault>" if wrong else "<ok/>"
+            text = f'<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body>{inner}</soap:Body></soap:Envelope>'
+            return _reply("200 OK", text.encode(), "text/xml; charset=utf-8"), True
+        if path == b"/health":
+            if f"authorization: bearer {TOKEN}".encode() not in head.lower():
+                return _reply("401 Unauthorized", b'{"error":"token"}', "application/json"), True
+            state = {"status": "DEGRADED" if wrong else "UP", "queue": 0}
+            return _reply("200 OK", json.dumps(state).encode(), "application/json"), True
+        return _reply("404 Not Found", b"{}", "application/json"), True
+
+    return partial(Talker, weather, _http_whole, respond)
+
+
+def line(weather: Weather, name: str) -> Callable[[], asyncio.Protocol]:
+    """A link's far end: answers each line `ping <word>` with `pong <word> <name>`."""
+
+    def respond(request: bytes) -> tuple[bytes, bool]:
+        word = request.split()[1:2] or [b""]
+        return b"pong " + word[0] + b" " + name.encode() + b"\r\n", True
+
+    return partial(Talker, weather, lambda data: data.endswith(b"\n"), respond)
+
+
+def video(weather: Weather) -> Callable[[], asyncio.Protocol]:
+    """A video endpoint: answers SIP OPTIONS over TCP with 200."""
+
+    def respond(_request: bytes) -> tuple[bytes, bool]:
+        return b"SIP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n", True
+
+    return partial(Talker, weather, lambda data: data.endswith(b"\r\n\r\n"), respond)
+
+
+class Names(asyncio.DatagramProtocol):
+    """A name server that knows one zone: every name in it is one address."""
+
+    def __init__(self, weather: Weather, address: str) -> None:
+        self._weather, self._address = weather, address
+        self._transport: asyncio.DatagramTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        if self._weather().cut or self._transport is None:
+            return
+        try:
+            query = dns.message.from_wire(data)
+        except dns.exception.DNSException:
+            return
+        answer = dns.message.make_response(query)
+        answer.flags |= dns.flags.AA
+        name = query.question[0].name
+        if self._weather().wrong or not name.to_text().endswith("ninhbinh.example."):
+            answer.set_rcode(dns.rcode.NXDOMAIN)
+        else:
+            answer.answer.append(dns.rrset.from_text(name, 60, "IN", "A", self._address))
+        self._transport.sendto(answer.to_wire(), addr)
