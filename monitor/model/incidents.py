@@ -108,6 +108,12 @@ class Incident:
     maintenance: bool = False
     cause: str = ""
     evidence: str = ""
+    told_at: datetime | None = None
+    """When receivers were last told of it; None while nobody ever was (maintenance). What nobody was told of ends untold."""
+    told_affected: int = 0
+    """How many affected nodes were named then."""
+    resolved_by: str = ""
+    """The person who closed it by hand; empty when the node came back."""
     sequence: int = 0
     version: int = 1
 

@@ -63,6 +63,10 @@ class Transition:
     `at` is back-dated to the start of the first outcome that shows the new state. `after` is the start of the last outcome that showed the
     former one: the true moment lies in (after, at], and what lies between is the sampling gap. `judged_at` is when we knew.
     `subject` is a node id (`motcua`) or a check id (`motcua/home`).
+
+    What is learnt late corrects what was said before: of two rows with equal `subject` and `at`, the one with the later `judged_at` wins (of
+    equal ones, the one written last). A row may lie before rows already written; whoever writes it also writes a winning row over each later
+    one that no longer holds. So a history is read by sorting on (`at`, `judged_at`) and keeping the last row of each `at`.
     """
 
     subject: str
@@ -138,6 +142,8 @@ class CheckState:
     blind_since: datetime | None = None
     reason: Reason = Reason.OK
     detail: str = ""
+    shown: tuple[tuple[datetime, State], ...] = ()
+    """The latest rows of its ledger, oldest first: what a late verdict may have to correct. A dozen and a half at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +160,16 @@ class NodeState:
     flapping: bool = False
     changes: tuple[datetime, ...] = ()
     """The latest changes, for the flapping rule; never more than it needs."""
+    failed_at: datetime | None = None
+    """The first failed outcome of the spell that is on, through blind stretches; None while it works."""
+    judged_at: datetime | None = None
+    """When the present state was judged; settling is counted from here."""
+    released_at: datetime | None = None
+    """When what was blamed came back, while this node has not yet shown whether it did too."""
+    rows: tuple[datetime, ...] = ()
+    """Where the latest rows of its ledger lie: what a late verdict may have to correct."""
+    dismissed: bool = False
+    """A person closed the incident of this spell; it opens no other before the node has worked again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,189 @@
+"""What is known, and what is about to be: the world, and an overlay on it that can be dropped.
+
+Owns: the containers and their reading-through. Never: decides anything.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from monitor.model import (
+    MONITOR,
+    CheckState,
+    Incident,
+    IncidentEvent,
+    NodeState,
+    Recheck,
+    State,
+    Transition,
+    Window,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitorState:
+    """Whether we can see. `cut_since` is the start of the last anchor round that was good, while we are cut off; it is also that incident's start."""
+
+    cut_since: datetime | None = None
+    good_at: datetime | None = None
+    """The latest good anchor round; not stored, a restart begins without one."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the last anchor round reached its quorum."""
+        return self.cut_since is None
+
+
+@dataclass(slots=True)
+class World:
+    """Everything judged so far, as last committed. Only `Draft.apply` and a reload change it.
+
+    Stored are `checks`, `nodes` and `incidents`: the active ones, and those closed of late (an hour is enough: they may come back).
+    The rest is made from these and from what arrives: `seen` (start of each check's latest outcome that saw), `unwell` (nodes with a failure
+    that is judged or may become one, since when), and the work that waits for the next tick.
+    """
+
+    checks: dict[str, CheckState] = field(default_factory=dict)
+    nodes: dict[str, NodeState] = field(default_factory=dict)
+    incidents: dict[str, Incident] = field(default_factory=dict)
+    monitor: MonitorState = MonitorState()
+    seen: dict[str, datetime] = field(default_factory=dict)
+    unwell: dict[str, datetime] = field(default_factory=dict)
+    asked: dict[str, datetime] = field(default_factory=dict)
+    latest: dict[str, str] = field(default_factory=dict)
+    active: set[str] = field(default_factory=set)
+    dirty: set[str] = field(default_factory=set)
+    waiting: set[str] = field(default_factory=set)
+    touched: set[str] = field(default_factory=set)
+    windows: tuple[Window, ...] = ()
+
+    @classmethod
+    def remember(
+        cls, *, checks: Iterable[CheckState] = (), nodes: Iterable[NodeState] = (), incidents: Iterable[Incident] = ()
+    ) -> "World":
+        """The world out of the store. Follow it with `resume`, which makes the derived parts and says what the pause means."""
+        world = cls(
+            checks={state.check: state for state in checks},
+            nodes={state.node: state for state in nodes},
+            incidents={incident.id: incident for incident in incidents},
+        )
+        for incident in sorted(world.incidents.values(), key=lambda i: (i.opened_at, i.id)):
+            if incident.node not in world.latest or not world.incidents[world.latest[incident.node]].state.active:
+                world.latest[incident.node] = incident.id
+            if incident.state.active:
+                world.active.add(incident.id)
+                world.latest[incident.node] = incident.id
+                if incident.node == MONITOR:
+                    world.monitor = MonitorState(cut_since=incident.started_at)
+        return world
+
+
+class Draft:
+    """An overlay on a world: reads through, collects what changes. `apply` writes it down; dropped, it never was.
+
+    To be stored in one transaction: `checks`, `nodes`, `incidents` (changed ones only), `transitions`, `events`, in the order they came.
+    `rechecks` are wishes to the schedule. `gone` are ids of nodes and checks that left the configuration.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.checks: dict[str, CheckState] = {}
+        self.nodes: dict[str, NodeState] = {}
+        self.incidents: dict[str, Incident] = {}
+        self.transitions: list[Transition] = []
+        self.events: list[IncidentEvent] = []
+        self.rechecks: list[Recheck] = []
+        self.gone: set[str] = set()
+        self.monitor = world.monitor
+        self.windows: tuple[Window, ...] = world.windows
+        self.seen: dict[str, datetime] = {}
+        self.unwell: dict[str, datetime | None] = {}
+        self.asked: dict[str, datetime] = {}
+        self.latest: dict[str, str] = {}
+        self.active = set(world.active)
+        self.dirty = set(world.dirty)
+        self.waiting = set(world.waiting)
+        self.touched = set(world.touched)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to store (what is only remembered may still have moved)."""
+        return not (self.checks or self.nodes or self.incidents or self.transitions or self.events or self.gone)
+
+    def check(self, id: str) -> CheckState:
+        """The check as it stands in this draft; one never seen is `unknown`."""
+        return self.checks.get(id) or self.world.checks.get(id) or CheckState(check=id)
+
+    def node(self, id: str) -> NodeState:
+        """The node as it stands in this draft; one never judged is `unknown`."""
+        return self.nodes.get(id) or self.world.nodes.get(id) or NodeState(node=id)
+
+    def incident(self, id: str) -> Incident | None:
+        """The incident as it stands in this draft, while it is remembered."""
+        return self.incidents.get(id) or self.world.incidents.get(id)
+
+    def latest_incident(self, node: str) -> Incident | None:
+        """The latest incident whose root is this node, active or closed of late."""
+        id = self.latest.get(node) or self.world.latest.get(node)
+        return self.incident(id) if id else None
+
+    def active_incident(self, node: str) -> Incident | None:
+        """The active incident whose root is this node."""
+        incident = self.latest_incident(node)
+        return incident if incident is not None and incident.state.active else None
+
+    def seen_at(self, check: str) -> datetime | None:
+        """When the check's latest outcome that saw anything had started."""
+        return self.seen.get(check) or self.world.seen.get(check) or self.world_seen(check)
+
+    def world_seen(self, check: str) -> datetime | None:
+        """What the store remembers of it: exact when the check last changed, else older."""
+        state = self.world.checks.get(check)
+        return state.seen_at if state else None
+
+    def unwell_since(self, node: str) -> datetime | None:
+        """The start of the node's failure, judged or still suspected."""
+        return self.unwell[node] if node in self.unwell else self.world.unwell.get(node)
+
+    def asked_at(self, key: str) -> datetime | None:
+        """When this check, or the members of this group, were last asked out of turn."""
+        return self.asked.get(key) or self.world.asked.get(key)
+
+    def put(self, incident: Incident) -> None:
+        """Keep this version of an incident, in the indexes too."""
+        self.incidents[incident.id] = incident
+        self.latest[incident.node] = incident.id
+        if incident.state.active:
+            self.active.add(incident.id)
+        else:
+            self.active.discard(incident.id)
+
+    def in_maintenance(self, node: str, now: datetime) -> Window | None:
+        """The window that covers the node now; of several the one that ends last."""
+        found = [w for w in self.windows if w.start <= now < w.end and node in w.nodes]
+        return max(found, key=lambda w: (w.end, w.id)) if found else None
+
+    def apply(self) -> None:
+        """Write the overlay into the world: call it once, after the commit."""
+        world = self.world
+        world.checks.update(self.checks)
+        world.nodes.update(self.nodes)
+        world.incidents.update(self.incidents)
+        world.seen.update(self.seen)
+        world.asked.update(self.asked)
+        world.latest.update(self.latest)
+        for node, since in self.unwell.items():
+            if since is None:
+                world.unwell.pop(node, None)
+            else:
+                world.unwell[node] = since
+        for id in self.gone:
+            for table in (world.checks, world.nodes, world.seen, world.unwell, world.asked):
+                table.pop(id, None)
+        world.monitor, world.windows = self.monitor, self.windows
+        world.active, world.dirty, world.waiting, world.touched = self.active, self.dirty, self.waiting, self.touched
+
+
+def display(state: CheckState) -> State:
+    """What the ledger shows of a check now: unknown while we are blind, whatever the verdict that stands."""
+    return State.UNKNOWN if state.blind_since is not None else state.state
