@@ -14,15 +14,17 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from probes.contract import Address, Family
+from probes.contract import Address, Family, ProbeError, Reason
+from probes.pulse import Pulse
+from probes.trust import Trust
 
-PULSE: Final = 0.25
-"""Seconds between two beats of the workbench's pulse."""
+if TYPE_CHECKING:
+    from probes.echo import EchoEngine
 
-STALL: Final = 0.5
-"""A beat that comes this many seconds late means that the loop stood still: what timed out meanwhile timed out through us."""
+
+FAMILIES = {Family.IPV4: socket.AF_INET, Family.IPV6: socket.AF_INET6}
 
 
 class Resolving(Protocol):
@@ -55,8 +57,10 @@ class Workbench:
         self.allowed_hosts: Callable[[str], bool] = allowed_hosts or (lambda host: False)
         self.kept: dict[Hashable, Any] = {}
         """What a kind keeps between runs (an access token and its end), under a key of its own."""
+        self.trust = Trust()
+        self.pulse = Pulse()
         self._resolver = resolver
-        self._pulse = Pulse()
+        self._echo: EchoEngine | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -68,9 +72,11 @@ class Workbench:
 
     async def aclose(self) -> None:
         """Stop the pulse, close every socket. May be called twice."""
-        self._pulse.stop()
+        self.pulse.stop()
         if self._resolver is not None:
             await self._resolver.aclose()
+        if self._echo is not None:
+            await self._echo.aclose()
 
     @property
     def resolver(self) -> Resolving:
@@ -79,77 +85,43 @@ class Workbench:
             raise NotImplementedError
         return self._resolver
 
-    # `trust` (probes.trust.Trust) and `echo` (probes.echo.EchoEngine) stand here in the same way: made on first use, closed by `aclose`.
-
     @property
-    def pulse(self) -> "Pulse":
-        """The loop's heartbeat, beating from the first run on."""
-        return self._pulse
+    def echo(self) -> "EchoEngine":
+        """The shared ICMP sockets, opened on first use: most commands never ping."""
+        if self._echo is None:
+            from probes.echo import EchoEngine
 
-
-class Pulse:
-    """Notices that the event loop stood still: one timer for the whole workbench, whatever the number of probes."""
-
-    def __init__(self) -> None:
-        self._timer: asyncio.TimerHandle | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._due = 0.0
-        self._stalled_until = float("-inf")
-        self._stalled_for = 0.0
-
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin beating in this loop; nothing happens when it already does."""
-        if self._loop is not loop:
-            self.stop()
-            self._loop = loop
-            self._beat()
-
-    def stop(self) -> None:
-        """Stop beating."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop = None
-
-    def stalled_since(self, moment: float) -> float:
-        """Seconds for which the loop last stood still after `moment` (monotonic); 0.0 when it did not."""
-        late = time.monotonic() - self._due if self._loop is not None else 0.0
-        if late > STALL:
-            return late
-        return self._stalled_for if self._stalled_until > moment else 0.0
-
-    def _beat(self) -> None:
-        now = time.monotonic()
-        if self._timer is not None and now - self._due > STALL:
-            self._stalled_until, self._stalled_for = now, now - self._due
-        assert self._loop is not None
-        self._due = now + PULSE
-        self._timer = self._loop.call_later(PULSE, self._beat)
+            self._echo = EchoEngine(self.entropy)
+        return self._echo
 
 
 class Phase:
     """Adds the seconds spent inside it to one phase of the run, whether it ends well or by an exception."""
 
-    __slots__ = ("_name", "_phases", "_start")
+    __slots__ = ("_name", "_start", "_tools")
 
-    def __init__(self, phases: dict[str, float], name: str) -> None:
-        self._phases = phases
+    def __init__(self, tools: "Tools", name: str) -> None:
+        self._tools = tools
         self._name = name
         self._start = 0.0
 
     def __enter__(self) -> None:
+        self._tools.where = self._name
         self._start = time.perf_counter()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        spent = time.perf_counter() - self._start
-        self._phases[self._name] = self._phases.get(self._name, 0.0) + spent
+        phases = self._tools.phases
+        phases[self._name] = phases.get(self._name, 0.0) + time.perf_counter() - self._start
+        if kind is None:
+            self._tools.where = ""
 
 
 class Tools:
     """One run's view of the workbench. `deadline` is loop time; `phases` and `facts` survive an exception of the probe."""
 
-    __slots__ = ("deadline", "facts", "phases", "started", "workbench")
+    __slots__ = ("deadline", "facts", "phases", "started", "where", "workbench")
 
     def __init__(self, workbench: Workbench, deadline: float) -> None:
         self.workbench = workbench
@@ -157,6 +129,8 @@ class Tools:
         self.started = time.monotonic()
         self.phases: dict[str, float] = {}
         self.facts: dict[str, float] = {}
+        self.where = ""
+        """The phase at hand, for the one line that says where time ran out."""
 
     def token(self, count: int) -> bytes:
         """So many unpredictable bytes."""
@@ -164,7 +138,7 @@ class Tools:
 
     def phase(self, name: str) -> Phase:
         """`with tools.phase("connect"):` times what happens inside."""
-        return Phase(self.phases, name)
+        return Phase(self, name)
 
     def note(self, **facts: float) -> None:
         """Keep numbers that must be seen even if the probe then fails."""
@@ -185,6 +159,8 @@ class Tools:
         """
         literal = literal_address(host)
         if literal is not None:
+            if family is not Family.ANY and FAMILIES[family] is not literal.family:
+                raise ProbeError(Reason.DNS_NODATA, f"{host} is not an {family.value} address")
             return (literal,)
         with self.phase("resolve"):
             return await self.workbench.resolver.resolve(host, family, self.deadline)

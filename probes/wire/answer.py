@@ -1,0 +1,204 @@
+"""One HTTP/1.1 response, read from bytes under caps (RFC 9110, RFC 9112; framing by llhttp).
+
+Owns: status, headers and the decoded body, and what makes an answer malformed, truncated or too large.
+Never: touches a socket; believes a length; holds more of a body than its limit.
+"""
+
+from typing import Final
+
+import httptools
+
+from probes.contract import ProbeError, Reason
+from probes.wire.inflate import CODINGS, Inflater, TooLargeError
+
+HEAD_LIMIT: Final = 64 * 1024
+"""Bytes of one response's headers."""
+LINES_LIMIT: Final = 200
+"""Header lines of one response."""
+INTERIM_LIMIT: Final = 64
+"""Interim (1xx) answers read; an endless stream of them is read no longer, and the deadline ends it."""
+SPARE: Final = 64 * 1024
+"""Compressed bytes accepted beyond the decoded limit."""
+
+
+class Answer:
+    """Filled by `feed`; `complete` when the message is over. `headers` keep their order and spelling, values as bytes.
+
+    `length` is the declared Content-Length (-1: none), `wire_bytes` the body as it came, `body` as it was decoded.
+    """
+
+    __slots__ = (
+        "_coding",
+        "_error",
+        "_head_bytes",
+        "_head_only",
+        "_inflater",
+        "_limit",
+        "_parser",
+        "_until_close",
+        "_wants_coding",
+        "body",
+        "complete",
+        "headers",
+        "interim",
+        "length",
+        "status",
+        "version",
+        "wire_bytes",
+    )
+
+    def __init__(self, *, limit: int, wants_coding: bool = False, head_only: bool = False) -> None:
+        """`limit`: decoded bytes of the body. `wants_coding`: compression was asked for, so undo it. `head_only`: HEAD and CONNECT."""
+        self._limit = limit
+        self._wants_coding = wants_coding
+        self._head_only = head_only
+        self._parser: httptools.HttpResponseParser | None = (
+            None  # Made with the first byte: a silent target costs none.
+        )
+        self._error: ProbeError | None = None
+        self._inflater: Inflater | None = None
+        self._head_bytes = self.interim = self.wire_bytes = self.status = 0
+        self._coding = b""
+        self._until_close = True
+        self.complete = False
+        self.length = -1
+        self.version = ""
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.body = bytearray()
+
+    def feed(self, data: bytes) -> bool:
+        """Read some bytes; true when the answer is complete. ProbeError when it is not one that can be accepted."""
+        parser = self._parser
+        if parser is None:
+            if not (data.startswith(b"HTTP/") or b"HTTP/".startswith(data)):
+                raise ProbeError(Reason.PROTOCOL, foreign(data))
+            parser = self._parser = httptools.HttpResponseParser(self)
+            # A bare LF ends a line for every browser: a page that people can read is not down.
+            parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
+        if not self.status:
+            self._head_bytes += len(data)
+        try:
+            parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.complete = True
+        except httptools.HttpParserError as error:
+            if not self.complete and self._error is None:
+                raise ProbeError(Reason.PROTOCOL, f"not HTTP as it should be: {error}") from None
+        if self._error is not None:
+            raise self._error
+        if not self.status and self._head_bytes > HEAD_LIMIT and not self.complete:
+            raise ProbeError(Reason.HEADERS_TOO_LARGE, f"more than {HEAD_LIMIT} bytes of headers")
+        return self.complete
+
+    def close(self) -> None:
+        """The other side will send no more; ProbeError unless that ends the answer properly."""
+        if self.complete:
+            return
+        if self._parser is None:
+            raise ProbeError(Reason.EMPTY_REPLY, "the connection was closed without an answer")
+        if not self.status:
+            raise ProbeError(Reason.TRUNCATED, "the connection was closed within the headers")
+        if not self._until_close:
+            declared = f" of {self.length}" if self.length >= 0 else ""
+            raise ProbeError(
+                Reason.TRUNCATED, f"the connection was closed after {self.wire_bytes}{declared} bytes of body"
+            )
+        self.on_message_complete()
+        if self._error is not None:
+            raise self._error
+
+    # What the parser says. Once over, it may run on through its bytes: nothing of that counts.
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.status or self.complete:
+            return  # Trailers are not headers.
+        headers = self.headers
+        headers.append((name, value))
+        if len(headers) > LINES_LIMIT:
+            self._refuse(Reason.HEADERS_TOO_LARGE, f"more than {LINES_LIMIT} header lines")
+        # The lengths of the four names that steer the reading: most headers are passed over by one comparison.
+        if (size := len(name)) in (14, 16, 17):
+            lower = name.lower()
+            if size == 14 and lower == b"content-length":
+                self._until_close = False
+                self.length = int(value) if value.isdigit() and len(value) < 19 else -1
+            elif size == 16 and lower == b"content-encoding":
+                self._coding = self._coding + b"," + value if self._coding else value
+            elif size == 17 and lower == b"transfer-encoding" and value.lower().rstrip().endswith(b"chunked"):
+                self._until_close = False
+
+    def on_headers_complete(self) -> None:
+        if self.complete or self._error is not None:
+            return
+        assert self._parser is not None
+        status = self._parser.get_status_code()
+        if status < 100 or status > 999:
+            self._refuse(Reason.PROTOCOL, f"the status {status} is not one of HTTP")
+            return
+        if self._head_bytes > HEAD_LIMIT and sum(len(n) + len(v) + 4 for n, v in self.headers) > HEAD_LIMIT:
+            self._refuse(Reason.HEADERS_TOO_LARGE, f"more than {HEAD_LIMIT} bytes of headers")
+            return
+        self.status = status
+        self.version = self._parser.get_http_version()
+        if status < 200:
+            return
+        if self._head_only:
+            self.complete = True
+            return
+        coding = self._coding.strip().lower() if self._coding else b""
+        if coding and coding != b"identity" and self._wants_coding:
+            if coding not in CODINGS:
+                self._refuse(Reason.BAD_ENCODING, f"encoded as {coding[:40]!r}, which was not asked for")
+                return
+            self._inflater = Inflater(coding, self.body, self._limit)
+        elif self.length > self._limit and status not in (204, 304):
+            self._refuse(Reason.BODY_TOO_LARGE, f"a body of {self.length} bytes, more than {self._limit}")
+
+    def on_body(self, data: bytes) -> None:
+        if self.complete or self._error is not None or self.status < 200:
+            return
+        self.wire_bytes += len(data)
+        if self._inflater is not None:
+            try:
+                self._inflater.feed(data)
+            except TooLargeError:
+                self._refuse(Reason.BODY_TOO_LARGE, f"the decoded body is larger than {self._limit} bytes")
+            except ProbeError as error:
+                self._error = error
+            if self.wire_bytes > self._limit + SPARE:
+                self._refuse(Reason.BODY_TOO_LARGE, f"{self.wire_bytes} compressed bytes for a body of {self._limit}")
+            return
+        room = self._limit - len(self.body)
+        self.body += data if len(data) <= room else data[:room]
+        if len(data) > room:
+            self._refuse(Reason.BODY_TOO_LARGE, f"the body is larger than {self._limit} bytes")
+
+    def on_message_complete(self) -> None:
+        if self.complete or self._error is not None:
+            return
+        if self.status < 200 and self.status != 101:
+            self.interim += 1
+            self.status = self._head_bytes = 0
+            self._until_close = True
+            self._coding = b""
+            self.length = -1
+            self.headers = []
+            return
+        if self._inflater is not None:
+            try:
+                self._inflater.finish()
+            except ProbeError as error:
+                self._error = error
+                return
+        self.complete = True
+
+    def _refuse(self, reason: Reason, detail: str) -> None:
+        if self._error is None:
+            self._error = ProbeError(reason, detail)
+
+
+def foreign(data: bytes) -> str:
+    """What it was instead, for a person: a banner is quoted, bytes that are no text are named."""
+    if data[:1] in (b"\x15", b"\x16") and data[1:2] == b"\x03":
+        return "not HTTP: the port speaks TLS"
+    return f"not HTTP: the answer begins with {data[:40]!r}"

@@ -1,0 +1,217 @@
+"""One HTTP/1.1 exchange on a connection of its own: resolve, connect, TLS, ask, read; every phase timed, everything let go at the end.
+
+Owns: the order of these steps, a proxy between them, and the phases and facts they leave behind.
+Never: follows, retries, judges; has a timer (the run's deadline cancels it).
+"""
+
+import asyncio
+import base64
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from probes.certificates import served
+from probes.contract import Address, Family, ProbeError, Reason, Seen
+from probes.dial import connect
+from probes.errors import classify
+from probes.secret import Secret
+from probes.tls import refusal
+from probes.tools import Tools
+from probes.trust import SYSTEM, TrustPolicy
+from probes.wire.answer import Answer
+from probes.wire.channel import Channel
+from probes.wire.url import Url
+
+MAX_BODY: Final = 256 * 1024
+"""Decoded bytes of a body, unless a check says otherwise."""
+
+USER_AGENT: Final = "thongsuot/0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """An HTTP proxy: `host:port`, with the value of `Proxy-Authorization` when it wants one."""
+
+    host: str
+    port: int
+    authorization: Secret | None = None
+
+    @classmethod
+    def parse(cls, url: Url) -> "Proxy":
+        """From `http://user:password@host:port`."""
+        if url.tls:
+            raise ValueError("a proxy is spoken to in plain HTTP: write http://host:port")
+        if url.user is None:
+            return cls(host=url.host, port=url.port)
+        token = base64.b64encode(f"{url.user}:{url.password or ''}".encode()).decode()
+        return cls(host=url.host, port=url.port, authorization=Secret(f"Basic {token}"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Where an exchange goes and by which way. `server_name` stands in SNI and is checked against the certificate."""
+
+    url: Url
+    family: Family = Family.ANY
+    tls: TrustPolicy = SYSTEM
+    server_name: str | None = None
+    proxy: Proxy | None = None
+    max_body: int = MAX_BODY
+    decode: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name that TLS asks for: without the final dot and the zone, which no certificate knows."""
+        return (self.tls.server_name or self.server_name or self.url.host).partition("%")[0].rstrip(".")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """A complete answer; `body` decoded, within its limit."""
+
+    status: int
+    version: str
+    headers: list[tuple[bytes, bytes]]
+    body: bytearray
+    wire_bytes: int
+    length: int
+    address: Address
+    tls: bool
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Every value of a header, in order; `name` in lower case."""
+        return [value for key, value in self.headers if key.lower() == name]
+
+
+async def exchange(route: Route, request: bytes, tools: Tools, *, head_only: bool = False) -> Response:
+    """Send one request to where `route` leads and read its answer.
+
+    Phases (added up over several exchanges of one run): resolve, connect, tls, processing (asked until the first byte), transfer.
+    Facts noted: ip_version, tls, the certificate's, status, http_version, body_bytes, wire_bytes, content_length. Errors as they come.
+    """
+    url, proxy = route.url, route.proxy
+    context = tools.workbench.trust.context(route.tls) if url.tls else None
+    host, port = (url.host, url.port) if proxy is None else (proxy.host, proxy.port)
+    channel: Channel | None = None
+    answer = Answer(limit=route.max_body, wants_coding=route.decode, head_only=head_only)
+    addresses = await tools.resolve(host, route.family)
+    start = time.perf_counter()
+    tools.where = "connect"
+    try:
+        channel, address = await _connected(addresses, port, tools, proxy)
+        if proxy is not None and context is not None:
+            await _tunnel(channel, url, proxy)
+        # One await for all the rest: the loop's callbacks do it.
+        await channel.open(answer, request, context, route.name if context is not None else None)
+        if channel.error is not None:
+            raise _telling(channel, channel.error, route, tools)
+    finally:
+        end = time.perf_counter()
+        _time(tools.phases, channel, start, end)
+        if channel is not None:
+            channel.abort()
+            tools.where = channel.where
+            _note(tools, channel, answer)
+    tools.where = ""
+    return Response(
+        status=answer.status,
+        version=answer.version,
+        headers=answer.headers,
+        body=answer.body,
+        wire_bytes=answer.wire_bytes,
+        length=answer.length,
+        address=address,
+        tls=channel.session is not None,
+    )
+
+
+async def _connected(
+    addresses: tuple[Address, ...], port: int, tools: Tools, proxy: Proxy | None
+) -> tuple[Channel, Address]:
+    loop = asyncio.get_running_loop()
+
+    async def attempt(address: Address, port: int) -> Channel:
+        channel = (await loop.create_connection(Channel, address.ip, port))[1]
+        channel.address = address
+        return channel
+
+    try:
+        if len(addresses) == 1:
+            address = addresses[0]
+            _, channel = await loop.create_connection(Channel, address.ip, port)
+        else:
+            channel = await connect(addresses, port, lambda to, port: asyncio.ensure_future(attempt(to, port)))
+            assert channel.address is not None
+            address = channel.address
+    except (OSError, ExceptionGroup) as error:
+        finding = classify(error)
+        if proxy is not None and finding.seen is not Seen.BLIND:
+            raise ProbeError(Reason.PROXY, f"the proxy {proxy.host}:{proxy.port}: {finding.detail}") from None
+        raise
+    tools.facts["ip_version"] = 6.0 if address.family is socket.AF_INET6 else 4.0
+    return channel, address
+
+
+async def _tunnel(channel: Channel, url: Url, proxy: Proxy) -> None:
+    """Have a proxy connect us through (RFC 9110 §9.3.6); ProbeError `proxy` when it will not."""
+    to = f"[{url.host}]:{url.port}" if ":" in url.host else f"{url.host}:{url.port}"
+    lines = [f"CONNECT {to} HTTP/1.1", f"Host: {to}", f"User-Agent: {USER_AGENT}"]
+    if proxy.authorization is not None:
+        lines.append(f"Proxy-Authorization: {proxy.authorization.reveal()}")
+    answer = Answer(limit=0, head_only=True)
+    await channel.open(answer, "\r\n".join([*lines, "", ""]).encode("latin-1"))
+    if channel.error is not None:
+        finding = classify(channel.error)
+        raise ProbeError(Reason.PROXY, f"the proxy {proxy.host}:{proxy.port}: {finding.detail}") from channel.error
+    if not 200 <= answer.status < 300:
+        raise ProbeError(Reason.PROXY, f"the proxy {proxy.host}:{proxy.port} answered {answer.status} to CONNECT")
+
+
+def _telling(channel: Channel, error: BaseException, route: Route, tools: Tools) -> BaseException:
+    """A failed handshake with its evidence; any other error with the phase it happened in."""
+    if isinstance(error, ssl.SSLError):
+        assert channel.session is not None
+        return refusal(error, served(channel.session), route.name, tools.workbench.now())
+    if isinstance(error, ProbeError):
+        return error
+    finding = classify(error)
+    if finding.seen is Seen.BLIND:
+        return error
+    phase = "request" if channel.where == "processing" else channel.where
+    return ProbeError(finding.reason, f"{finding.detail} ({phase})")
+
+
+def _time(phases: dict[str, float], channel: Channel | None, start: float, end: float) -> None:
+    """The phases of one exchange, also of one that ended in the middle: the last one begun lasted until the end."""
+    connected = channel.connected if channel is not None else 0.0
+    phases["connect"] = phases.get("connect", 0.0) + (connected or end) - start
+    if channel is None or not connected:
+        return
+    asked = connected
+    if channel.session is not None:
+        asked = channel.secured or end
+        phases["tls"] = phases.get("tls", 0.0) + asked - connected
+    if channel.sent:
+        first = max(channel.first or end, asked)
+        phases["processing"] = phases.get("processing", 0.0) + first - asked
+        if channel.first:
+            phases["transfer"] = phases.get("transfer", 0.0) + end - first
+
+
+def _note(tools: Tools, channel: Channel, answer: Answer) -> None:
+    """What is known of the target, whatever came of it."""
+    facts = tools.facts
+    session = channel.session
+    if session is not None and (channel.secured or channel.error is not None):
+        facts["tls"] = 1.0
+        facts.update(served(session).facts(tools.workbench.now()))
+    elif session is None:
+        facts["tls"] = 0.0
+    if answer.status:
+        facts["status"] = float(answer.status)
+        facts["http_version"] = float(answer.version) if answer.version else 0.0
+        facts["body_bytes"] = float(len(answer.body))
+        facts["wire_bytes"] = float(answer.wire_bytes)
+        facts["content_length"] = float(answer.length)
