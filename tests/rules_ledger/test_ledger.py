@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from monitor.model import Bucket, Gap, State, Transition, Window
-from monitor.rules import calendar, ledger
+from monitor.rules import calendar, columns, ledger
 from monitor.rules.ledger import account
 from tests.rules_ledger.naive import EPOCH, Count, clerk, invent, painter, when
 
@@ -117,6 +117,28 @@ def test_microseconds_are_kept():
     assert found.time[Bucket.UP] == timedelta(seconds=10, microseconds=1)
     assert found.time[Bucket.DOWN] == timedelta(seconds=9, microseconds=999_999)
     assert found.period == timedelta(seconds=20)
+
+
+def test_many_nodes_at_once_are_what_each_is_alone():
+    """The columns against the ledger, over 3,000 histories in 60 reports."""
+    chance = random.Random(11)
+    for _ in range(60):
+        start = chance.randrange(1000, 2000)
+        end = start + chance.randrange(1, 80)
+        histories = {f"n{i}": invent(chance, start, end) for i in range(50)}
+        gaps = next(iter(histories.values())).all_gaps()
+        windows = {name: history.all_windows() for name, history in histories.items()}
+        rows = {name: history.transitions(chance) for name, history in histories.items() if chance.random() < 0.9}
+        found = columns.account_many(
+            columns.columns(rows, histories), start=when(start), end=when(end), gaps=gaps, windows=windows
+        )
+        for name, many in zip(histories, found, strict=True):
+            alone = account(rows.get(name, ()), start=when(start), end=when(end), gaps=gaps, windows=windows[name])
+            assert many == alone, name
+
+
+def test_a_report_on_nothing_is_nothing():
+    assert columns.account_many(columns.columns({}, ()), start=when(0), end=when(1)) == []
 
 
 def row(second: int, state: str, after: int | None = None) -> Transition:
