@@ -94,6 +94,8 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 def classify(error: BaseException) -> Finding:
     """The finding behind an exception: failed when the target did it, blind when we did, `own_bug` when nobody knows it."""
+    if isinstance(error, ProbeError):
+        return error.finding  # Somebody has already looked: what it was raised from is only the evidence.
     ours: Finding | None = None
     links = list(chain(error))
     for one in links:

@@ -5,6 +5,7 @@ Never: opens a connection, or looks at the text of an error: only at its codes.
 """
 
 import ssl
+import warnings
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Literal
 
@@ -77,10 +78,14 @@ def build(policy: TrustPolicy, alpn: tuple[str, ...] = ()) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     # RFC 6125 §6.4.4, CA/B BR 7.1.4.3: a name stands in the SAN; the common name alone says nothing.
     context.hostname_checks_common_name = False
-    context.minimum_version = VERSIONS[policy.min_version]
     if policy.min_version in ("1.0", "1.1"):
         # RFC 8996 forbids both; a check that asks for them by name watches an old device. They need SHA-1, which level 0 allows.
         context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # Python says the same of the old versions; whoever wrote it knows.
+        context.minimum_version = VERSIONS[policy.min_version]
     if alpn:
         context.set_alpn_protocols(list(alpn))
     if not policy.verify:

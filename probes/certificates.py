@@ -1,0 +1,252 @@
+"""What a served certificate says: until when, for whom, by whom, how strong, and what is wrong with it.
+
+Owns: reading DER into numbers and words, and telling *why* a chain is bad, also when nobody verified it.
+Never: decides whether a chain is trusted (OpenSSL does, with the policy's authorities), or reads a clock: `now` is an argument.
+"""
+
+import ipaddress
+import ssl
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
+
+from probes.contract import Reason
+
+DAY: Final = 86_400.0
+
+LEAST_BITS: Final = {"RSA": 2048, "DSA": 2048, "EC": 224}
+"""Below these a key is weak: 112 bits of strength (NIST SP 800-57 part 1, table 2), which is also OpenSSL's security level 2."""
+
+BROKEN_DIGESTS: Final = frozenset({"md5", "md4", "md2", "sha1"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """One certificate in words and numbers; `not_before` and `not_after` are unix seconds. All text is the target's: clean it before showing."""
+
+    subject: str
+    issuer: str
+    names: tuple[str, ...]
+    addresses: tuple[str, ...]
+    not_before: float
+    not_after: float
+    algorithm: str
+    bits: int
+    digest: str | None
+    self_signed: bool
+
+    @property
+    def weak(self) -> str | None:
+        """What is weak about it, or None. The digest of a self-signed certificate protects nothing and does not count."""
+        if self.bits < LEAST_BITS.get(self.algorithm, 0):
+            return f"{self.algorithm} key of {self.bits} bits"
+        if self.digest in BROKEN_DIGESTS and not self.self_signed:
+            return f"signed with {self.digest.upper()}"
+        return None
+
+    def names_host(self, host: str) -> bool:
+        """Whether it is for this host: an IP SAN for an address, a DNS SAN for a name, its left-most label perhaps `*` (RFC 6125 §6.4.3)."""
+        bare = host.removeprefix("[").removesuffix("]").partition("%")[0]
+        try:
+            return str(ipaddress.ip_address(bare)) in self.addresses
+        except ValueError:
+            wanted = ascii_name(host)
+        head, _, tail = wanted.partition(".")
+        return wanted in self.names or bool(head and "." in tail and f"*.{tail}" in self.names)
+
+
+def ascii_name(host: str) -> str:
+    """A host name as it stands in certificates: lower case, no final dot, other letters as `xn--…`; as it is when it cannot be."""
+    name = host.rstrip(".").lower()
+    try:
+        return name if name.isascii() else name.encode("idna").decode("ascii")
+    except UnicodeError:
+        return name
+
+
+@lru_cache(maxsize=4096)
+def read(der: bytes) -> Certificate | None:
+    """A certificate from its DER; None when it cannot be read (OpenSSL is more lenient than any parser here)."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # A country of nine letters is the target's business.
+            return _read(der)
+    # The parser's ways to refuse hostile DER: its own two, and ValueError for dates, versions and encodings.
+    except (ValueError, TypeError, OverflowError, x509.InvalidVersion, x509.DuplicateExtension):
+        return None
+    except Exception as error:
+        # cryptography names no common base for "unsupported algorithm"; anything of its own means "cannot be read".
+        if type(error).__module__.startswith("cryptography."):
+            return None
+        raise
+
+
+def _read(der: bytes) -> Certificate:
+    certificate = x509.load_der_x509_certificate(der)
+    algorithm, bits = _key(certificate)
+    names, addresses = _names(certificate)
+    digest = certificate.signature_hash_algorithm
+    return Certificate(
+        subject=_title(certificate.subject) or next(iter(names or addresses), ""),
+        issuer=_title(certificate.issuer),
+        names=names,
+        addresses=addresses,
+        not_before=certificate.not_valid_before_utc.timestamp(),
+        not_after=certificate.not_valid_after_utc.timestamp(),
+        algorithm=algorithm,
+        bits=bits,
+        digest=digest.name if digest else None,
+        self_signed=certificate.subject == certificate.issuer,
+    )
+
+
+def _key(certificate: x509.Certificate) -> tuple[str, int]:
+    """Kind and size of the public key."""
+    key = certificate.public_key()
+    if isinstance(key, rsa.RSAPublicKey):
+        return "RSA", key.key_size
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return "EC", key.key_size
+    if isinstance(key, dsa.DSAPublicKey):
+        return "DSA", key.key_size
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return "Ed25519", 256
+    return ("Ed448", 456) if isinstance(key, ed448.Ed448PublicKey) else ("other", 0)
+
+
+def _names(certificate: x509.Certificate) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """DNS names (lower case) and IP addresses of the subject alternative name."""
+    try:
+        san = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return (), ()
+    names = tuple(name.lower() for name in san.get_values_for_type(x509.DNSName))
+    return names, tuple(str(address) for address in san.get_values_for_type(x509.IPAddress))
+
+
+def _title(name: x509.Name) -> str:
+    """The common name, else the organisation, else the whole name in RFC 4514 form."""
+    for oid in (x509.NameOID.COMMON_NAME, x509.NameOID.ORGANIZATION_NAME):
+        for attribute in name.get_attributes_for_oid(oid):
+            value = attribute.value
+            return value if isinstance(value, str) else value.decode("utf-8", "replace")
+    return name.rfc4514_string()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """What one handshake showed: the chain as it was sent (leaf first), the path that was verified (empty when none), the version."""
+
+    sent: tuple[Certificate, ...]
+    verified: tuple[Certificate, ...]
+    count: int
+    version: str | None
+
+    @property
+    def leaf(self) -> Certificate | None:
+        """The server's own certificate."""
+        return self.sent[0] if self.sent else None
+
+    def facts(self, now: datetime) -> dict[str, float]:
+        """`certificate_days` (negative when over), `certificate_not_after` (unix), `chain_length`, `key_bits`, `tls_version`, `verified`.
+
+        The end is the earliest of the verified path, its root included: what will break first. A chain that nobody verified is
+        judged as it was sent.
+        """
+        facts: dict[str, float] = {"verified": float(bool(self.verified))}
+        path = self.verified or self.sent
+        if path:
+            end = min(certificate.not_after for certificate in path)
+            facts["certificate_not_after"] = end
+            facts["certificate_days"] = (end - now.timestamp()) / DAY
+        if self.count:
+            facts["chain_length"] = float(self.count)
+        if self.leaf is not None:
+            facts["key_bits"] = float(self.leaf.bits)
+        if self.version is not None:
+            facts["tls_version"] = VERSION_NUMBERS.get(self.version, 0.0)
+        return facts
+
+
+VERSION_NUMBERS: Final = {"SSLv3": 0.3, "TLSv1": 1.0, "TLSv1.1": 1.1, "TLSv1.2": 1.2, "TLSv1.3": 1.3}
+
+
+def served(connection: ssl.SSLObject | ssl.SSLSocket) -> Served:
+    """Everything a TLS connection knows of its peer, finished or failed: OpenSSL keeps the chain that it could not verify."""
+    # Public from Python 3.13 on; before that the same methods live one layer down and give objects instead of bytes.
+    inner: Any = connection if hasattr(connection, "get_unverified_chain") else getattr(connection, "_sslobj", None)
+    sent = _ders(inner.get_unverified_chain()) if inner is not None else []
+    verified = _ders(inner.get_verified_chain()) if sent and _trusted(connection) else []
+    return Served(
+        sent=tuple(filter(None, map(read, sent))),
+        verified=tuple(filter(None, map(read, verified))),
+        count=len(sent),
+        version=connection.version(),
+    )
+
+
+def _trusted(connection: ssl.SSLObject | ssl.SSLSocket) -> bool:
+    """Whether the chain was verified: a finished handshake of a context that demands it."""
+    return connection.version() is not None and connection.context.verify_mode == ssl.CERT_REQUIRED
+
+
+ENCODING_DER: Final = 2  # X509_FILETYPE_ASN1 of OpenSSL's x509.h, as `_ssl.ENCODING_DER`.
+
+
+def _ders(chain: Iterable[Any] | None) -> list[bytes]:
+    return [item if isinstance(item, bytes) else item.public_bytes(ENCODING_DER) for item in chain or ()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flaw:
+    """One thing that is wrong with a chain, and the words for it."""
+
+    reason: Reason
+    words: str
+
+
+def flaws(chain: Sequence[Certificate], host: str, now: datetime) -> list[Flaw]:
+    """What is wrong with a chain as it was sent, the most telling first; whether its end is trusted is not known here."""
+    if not chain:
+        return []
+    found, leaf, moment = [], chain[0], now.timestamp()
+    for certificate in chain:
+        whose = "" if certificate is leaf else f" (authority {certificate.subject})"
+        if moment > certificate.not_after:
+            days = (moment - certificate.not_after) / DAY
+            found.append(Flaw(reason=Reason.TLS_EXPIRED, words=f"expired {days:.1f} days ago{whose}"))
+        elif moment < certificate.not_before:
+            days = (certificate.not_before - moment) / DAY
+            found.append(Flaw(reason=Reason.TLS_NOT_YET_VALID, words=f"valid only in {days:.1f} days{whose}"))
+    if not leaf.names_host(host):
+        listed = ", ".join((leaf.names + leaf.addresses)[:3]) or f"no name at all (common name {leaf.subject})"
+        found.append(Flaw(reason=Reason.TLS_NAME, words=f"for {listed}, not for {host}"))
+    if leaf.self_signed:
+        found.append(Flaw(reason=Reason.TLS_SELF_SIGNED, words="self-signed"))
+    found += [
+        Flaw(reason=Reason.TLS_WEAK, words=certificate.weak) for certificate in chain if certificate.weak is not None
+    ]
+    for lower, upper in pairwise(chain):
+        if lower.issuer != upper.subject:
+            found.append(Flaw(reason=Reason.TLS_UNKNOWN_CA, words=f"the chain is out of order after {lower.subject}"))
+            break
+    return found
+
+
+def why(reason: Reason, shown: Served, host: str, now: datetime) -> str:
+    """The evidence for a refused chain in one line: the flaw that fits the reason first, then whatever else is wrong with it."""
+    leaf = shown.leaf
+    if leaf is None:
+        return ""
+    found = sorted(flaws(shown.sent, host, now), key=lambda flaw: flaw.reason is not reason)
+    words = [flaw.words for flaw in found]
+    if reason is Reason.TLS_UNKNOWN_CA and not (found and found[0].reason is reason):
+        words.insert(0, f"issued by {shown.sent[-1].issuer}")
+    return "; ".join(words)
