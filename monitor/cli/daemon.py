@@ -1,0 +1,45 @@
+"""`run` and `demo`: the daemon itself."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monitor.cli import common
+from monitor.cli.common import DEFAULT, Config
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(run)
+    app.command()(demo)
+
+
+def run(config: Config = DEFAULT) -> None:
+    """Watch. Stops on SIGTERM or Ctrl-C; reads the configuration again on SIGHUP."""
+    from monitor.app import serve
+    from monitor.app.system import log_to
+    from monitor.store import AlreadyRunning, StoreError
+
+    log_to()
+    loaded = common.load(config, strict=True)
+    try:
+        serve(config, loaded, environ=os.environ)
+    except AlreadyRunning as busy:
+        common.leave(common.BUSY, str(busy))
+    except (StoreError, OSError) as problem:
+        common.leave(common.BLIND, f"cannot start: {problem}")
+
+
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where the demo keeps its files; emptied at every start.")] = Path(
+        "var/demo"
+    ),
+    port: Annotated[int, typer.Option(help="The page's port.", min=1, max=65535)] = 9464,
+    quiet: Annotated[bool, typer.Option(help="Break nothing.")] = False,
+) -> None:
+    """The province in a box: 129 communes on this machine's loopback, watched for real, with faults by a script."""
+    from monitor.cli.demo import play
+
+    play(folder, port, quiet=quiet)

@@ -1,0 +1,7 @@
+"""From a check that is due to news that are durable."""
+
+from monitor.pipeline.anchors import Anchors
+from monitor.pipeline.desk import STALE, Desk, News
+from monitor.pipeline.runner import Runner
+
+__all__ = ["STALE", "Anchors", "Desk", "News", "Runner"]

@@ -1,0 +1,75 @@
+"""The public shape of nodes and incidents: one for the webhook, the API, the live events and the command line.
+
+Owns: field names and their order (DESIGN §9), times as RFC 3339 in UTC, durations as whole seconds, cut. Never: wording, mark-up, I/O.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from monitor.model import Catalogue, Incident, Node
+from monitor.rules import clock
+
+AFFECTED_LIMIT = 500
+"""Nodes that are listed by name; `affected_total` counts them all. Enough for every commune of a province with all it has."""
+
+
+def rfc3339(moment: datetime | None) -> str | None:
+    """UTC, to the second, with a `Z`; None stays None."""
+    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def known_node(catalogue: Catalogue, node: str) -> Node:
+    """The node, or one that has only its id: what left the configuration, and the monitor itself, are still spoken of."""
+    own = node == "monitor"
+    name = "Thông Suốt" if own else node
+    return catalogue.nodes.get(node) or Node(id=node, name=name, type="monitor" if own else "")
+
+
+def affected_nodes(incident: Incident, catalogue: Catalogue) -> list[Node]:
+    """While it lasts, those that cannot work now; afterwards all it ever hurt. In the order they joined."""
+    ids = {each.node: None for each in incident.affected if each.until is None or not incident.state.active}
+    return [known_node(catalogue, node) for node in ids]
+
+
+def brief(node: Node) -> dict[str, Any]:
+    """Id, name and type."""
+    return {"id": node.id, "name": node.name, "type": node.type}
+
+
+def incident_object(
+    incident: Incident, node: Node, affected: Iterable[Node], *, url: str | None, now: datetime
+) -> dict[str, Any]:
+    """`data.incident` of the webhook, and the API's incident."""
+    hurt = list(affected)
+    return {
+        "id": incident.id,
+        "url": url,
+        "state": incident.state.value,
+        "severity": incident.severity.value,
+        "node": {
+            **brief(node),
+            "owner": node.owner or None,
+            "operator": node.operator or None,
+            "carrier": node.carrier or None,
+            "labels": dict(sorted(node.labels.items())),
+        },
+        "reason": incident.reason.value,
+        "detail": incident.detail,
+        "started_at": rfc3339(incident.started_at),
+        "detected_at": rfc3339(incident.detected_at),
+        "acknowledged_at": rfc3339(incident.acknowledged_at),
+        "acknowledged_by": incident.acknowledged_by or None,
+        "resolved_at": rfc3339(incident.resolved_at),
+        "recovery": {
+            "target_seconds": int(incident.target.total_seconds()),
+            "deadline": rfc3339(clock.deadline(incident, now)),
+            "elapsed_seconds": int(clock.elapsed(incident, now).total_seconds()),
+            "paused_seconds": int(clock.paused(incident, now).total_seconds()),
+            "remaining_seconds": int(clock.remaining(incident, now).total_seconds()),
+            "clock": str(clock.clock_state(incident, now)),
+        },
+        "affected": [brief(each) for each in hurt[:AFFECTED_LIMIT]],
+        "affected_total": len(hurt),
+        "maintenance": incident.maintenance,
+    }

@@ -1,0 +1,190 @@
+"""The pages for people: what is wrong now, worst first; one incident; one node. Server-made, readable without a script."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from monitor import words
+from monitor.model import Incident, IncidentState, Language, NodeState, Severity, State
+from monitor.rules import clock
+from monitor.rules.public import affected_nodes, known_node
+from monitor.web.view import View
+
+HERE: Final = Path(__file__).parent
+WORST: Final = {State.DOWN: 0, State.UNREACHABLE: 1, State.DEGRADED: 2, State.UNKNOWN: 3, State.UP: 4}
+MARKS: Final = {"up": "●", "degraded": "▲", "down": "■", "unreachable": "◇", "unknown": "?", "maintenance": "–"}
+"""A shape for each state beside its word: nobody has to tell colours apart."""
+
+Lang = Annotated[str | None, Query(pattern="^(vi|en)$")]
+
+
+class Pages:
+    """Renders; everything it shows is committed state read through the view."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._templates = Environment(
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def render(self, name: str, lang: Language, **more: Any) -> HTMLResponse:
+        """One page in one language."""
+        view = self._view
+        zone = view.catalogue.province.zone
+
+        def moment(at: datetime | None) -> str:
+            return "–" if at is None else words.moment(at, zone, lang, seconds=True)
+
+        def say(key: str, **values: Any) -> str:
+            return words.say(key, lang, **values)
+
+        text = self._templates.get_template(name).render(
+            lang=lang, other="en" if lang == "vi" else "vi", say=say, moment=moment, words=words, marks=MARKS,
+            duration=lambda length: words.duration(length, lang), now=view.now(), province=view.catalogue.province,
+            connected=view.connected(), version=view.version, **more,
+        )  # fmt: skip
+        return HTMLResponse(text, headers={"cache-control": "no-store"})
+
+    def now(self, lang: Language) -> HTMLResponse:
+        """What is wrong, worst first."""
+        view, now = self._view, self._view.now()
+        states = view.nodes()
+        resting = set(view.in_maintenance())
+        incidents = sorted(view.incidents(), key=lambda i: (list(Severity).index(i.severity), clock.remaining(i, now)))
+        wrong = [
+            (node, state)
+            for node in view.catalogue.nodes.values()
+            if (state := states.get(node.id, NodeState(node=node.id))).state is not State.UP
+        ]
+        wrong.sort(
+            key=lambda pair: (
+                WORST[pair[1].state],
+                list(Severity).index(pair[0].severity),
+                words.sort_key(pair[0].name),
+            )
+        )
+        counts = self._counts(states)
+        return self.render(
+            "now.html",
+            lang,
+            counts=counts,
+            total=len(view.catalogue.nodes),
+            incidents=[self._incident(incident, lang, now) for incident in incidents],
+            wrong=wrong,
+            resting=resting,
+            offset=view.clock_offset(),
+            names={node.id: node.name for node in view.catalogue.nodes.values()},
+        )
+
+    async def incident(self, id: str, lang: Language) -> HTMLResponse:
+        """One incident: clock, timeline, evidence, who is hurt."""
+        view = self._view
+        known = next((i for i in view.incidents() if i.id == id), None) or await view.incident(id)
+        if known is None:
+            raise HTTPException(404, "no such incident")
+        shown = self._incident(known, lang, view.now())
+        parties = view.catalogue.parties
+        node = shown["node"]
+        people = [
+            (role, parties[party])
+            for role, party in (("owner", node.owner), ("operator", node.operator), ("carrier", node.carrier))
+            if party in parties
+        ]
+        return self.render("incident.html", lang, it=shown, events=await view.events(id), people=people)
+
+    async def incidents(self, lang: Language, cursor: str | None) -> HTMLResponse:
+        """All incidents, newest first."""
+        view, now = self._view, self._view.now()
+        page = await view.history(states=(), node=None, cursor=cursor, limit=50)
+        shown = [self._incident(incident, lang, now) for incident in page.incidents]
+        return self.render("incidents.html", lang, incidents=shown, cursor=page.cursor)
+
+    async def node(self, id: str, lang: Language) -> HTMLResponse:
+        """One node: its verdict, its checks' last evidence, its neighbours, its latest changes."""
+        view = self._view
+        node = view.catalogue.nodes.get(id)
+        if node is None:
+            raise HTTPException(404, "no such node")
+        nodes, states = view.catalogue.nodes, view.nodes()
+
+        def near(ids: tuple[str, ...]) -> list[tuple[Any, NodeState]]:
+            return [(nodes[each], states.get(each, NodeState(node=each))) for each in ids if each in nodes]
+
+        now = view.now()
+        checks = [(view.catalogue.checks[c], view.checks().get(c), view.last(c)) for c in node.checks]
+        found = await view.history(states=(), node=id, cursor=None, limit=20)
+        return self.render(
+            "node.html",
+            lang,
+            node=node,
+            state=states.get(id, NodeState(node=id)),
+            resting=id in view.in_maintenance(),
+            checks=checks,
+            above=near(node.depends_on),
+            below=near(tuple(other.id for other in nodes.values() if id in other.depends_on)),
+            members=near(node.group.members) if node.group else [],
+            changes=list(reversed(await view.transitions(id, now - timedelta(days=7), now)))[:30],
+            incidents=[self._incident(incident, lang, now) for incident in found.incidents],
+        )
+
+    def _counts(self, states: Mapping[str, NodeState]) -> dict[str, int]:
+        counts = dict.fromkeys((state.value for state in State), 0)
+        for node in self._view.catalogue.nodes:
+            state = states.get(node)
+            counts[state.state.value if state else State.UNKNOWN.value] += 1
+        return counts
+
+    def _incident(self, incident: Incident, lang: Language, now: datetime) -> dict[str, Any]:
+        left = clock.remaining(incident, now)
+        over = left < timedelta(0)
+        key = "page.overdue" if over else "page.remaining"
+        said = words.say(key, lang, **{"over" if over else "left": words.duration(abs(left), lang)})
+        share = min(1.0, max(0.0, 1 - left / incident.target)) if incident.target else 1.0
+        return {
+            "incident": incident,
+            "node": known_node(self._view.catalogue, incident.node),
+            "affected": affected_nodes(incident, self._view.catalogue),
+            "remaining": said,
+            "over": over,
+            "tenths": round(share * 10),
+            "clock": clock.clock_state(incident, now),
+            "deadline": clock.deadline(incident, now),
+            "elapsed": clock.elapsed(incident, now),
+            "active": incident.state in (IncidentState.OPEN, IncidentState.ACKNOWLEDGED),
+        }
+
+
+def pages(view: View) -> APIRouter:
+    """The routes of the pages. The language is the province's unless the address says otherwise (`?lang=en`)."""
+    router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+    shown = Pages(view)
+
+    def chosen(lang: str | None) -> Language:
+        return view.catalogue.province.language if lang is None else "en" if lang == "en" else "vi"
+
+    @router.get("/")
+    async def now(_request: Request, lang: Lang = None) -> HTMLResponse:
+        return shown.now(chosen(lang))
+
+    @router.get("/incidents")
+    async def incidents(cursor: str | None = None, lang: Lang = None) -> HTMLResponse:
+        return await shown.incidents(chosen(lang), cursor)
+
+    @router.get("/incidents/{incident}")
+    async def incident(incident: str, lang: Lang = None) -> HTMLResponse:
+        return await shown.incident(incident, chosen(lang))
+
+    @router.get("/nodes/{node}")
+    async def node(node: str, lang: Lang = None) -> HTMLResponse:
+        return await shown.node(node, chosen(lang))
+
+    return router
