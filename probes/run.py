@@ -42,12 +42,20 @@ async def run_kind(kind: Kind, spec: Any, workbench: Workbench, *, timeout: floa
     return Outcome(
         seen=finding.seen,
         reason=finding.reason,
-        detail=one_line(finding.detail),
+        detail=_shown(finding.detail, tools.secrets),
         started_at=started_at,
         seconds=seconds,
         phases=tools.phases or NOTHING,
         facts=tools.facts or NOTHING,
     )
+
+
+def _shown(detail: str, secrets: tuple[str, ...]) -> str:
+    """The detail as a person may see it: a target that repeats what we sent it does not make us repeat it."""
+    for secret in secrets:
+        if len(secret) > 3 and secret in detail:
+            detail = detail.replace(secret, "<secret>")
+    return one_line(detail)
 
 
 def _out_of_time(tools: Tools, timeout: float) -> Finding:

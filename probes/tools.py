@@ -80,9 +80,11 @@ class Workbench:
 
     @property
     def resolver(self) -> Resolving:
-        """The shared resolver, made on first use."""
+        """The shared resolver, made on first use: checks by address need none."""
         if self._resolver is None:
-            raise NotImplementedError
+            from probes.resolver import Resolver
+
+            self._resolver = Resolver(self.nameservers, entropy=self.entropy)
         return self._resolver
 
     @property
@@ -121,7 +123,7 @@ class Phase:
 class Tools:
     """One run's view of the workbench. `deadline` is loop time; `phases` and `facts` survive an exception of the probe."""
 
-    __slots__ = ("deadline", "facts", "phases", "started", "where", "workbench")
+    __slots__ = ("deadline", "facts", "phases", "secrets", "started", "where", "workbench")
 
     def __init__(self, workbench: Workbench, deadline: float) -> None:
         self.workbench = workbench
@@ -129,6 +131,7 @@ class Tools:
         self.started = time.monotonic()
         self.phases: dict[str, float] = {}
         self.facts: dict[str, float] = {}
+        self.secrets: tuple[str, ...] = ()
         self.where = ""
         """The phase at hand, for the one line that says where time ran out."""
 
@@ -147,6 +150,10 @@ class Tools:
     def notes(self, facts: Mapping[str, float]) -> None:
         """The same, from a mapping."""
         self.facts.update(facts)
+
+    def conceal(self, secrets: tuple[str, ...]) -> None:
+        """Texts that the outcome's detail must not repeat, even when the target does."""
+        self.secrets += secrets
 
     def remaining(self) -> float:
         """Seconds until the deadline, never negative."""

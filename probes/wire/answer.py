@@ -103,7 +103,37 @@ class Answer:
             raise ProbeError(
                 Reason.TRUNCATED, f"the connection was closed after {self.wire_bytes}{declared} bytes of body"
             )
+        self.finish()
+
+    # The same answer from another parser (HTTP/2), under the same caps.
+
+    def begin(self, status: int, version: str, headers: list[tuple[bytes, bytes]]) -> None:
+        """Status and headers as they came."""
+        for name, value in headers:
+            self.on_header(name, value)
+        self._begin(status, version)
+        self._raise()
+
+    def take(self, data: bytes) -> None:
+        """Some of the body."""
+        self.on_body(data)
+        self._raise()
+
+    def finish(self) -> None:
+        """The body is complete."""
         self.on_message_complete()
+        self._raise()
+
+    def note(self, facts: dict[str, float]) -> None:
+        """The numbers that are known by now."""
+        if self.status:
+            facts["status"] = float(self.status)
+            facts["http_version"] = float(self.version)
+            facts["body_bytes"] = float(len(self.body))
+            facts["wire_bytes"] = float(self.wire_bytes)
+            facts["content_length"] = float(self.length)
+
+    def _raise(self) -> None:
         if self._error is not None:
             raise self._error
 
@@ -131,7 +161,9 @@ class Answer:
         if self.complete or self._error is not None:
             return
         assert self._parser is not None
-        status = self._parser.get_status_code()
+        self._begin(self._parser.get_status_code(), self._parser.get_http_version())
+
+    def _begin(self, status: int, version: str) -> None:
         if status < 100 or status > 999:
             self._refuse(Reason.PROTOCOL, f"the status {status} is not one of HTTP")
             return
@@ -139,7 +171,7 @@ class Answer:
             self._refuse(Reason.HEADERS_TOO_LARGE, f"more than {HEAD_LIMIT} bytes of headers")
             return
         self.status = status
-        self.version = self._parser.get_http_version()
+        self.version = version
         if status < 200:
             return
         if self._head_only:

@@ -6,6 +6,7 @@ Never: follows, retries, judges; has a timer (the run's deadline cancels it).
 
 import asyncio
 import base64
+import ipaddress
 import socket
 import ssl
 import time
@@ -60,6 +61,8 @@ class Route:
     proxy: Proxy | None = None
     max_body: int = MAX_BODY
     decode: bool = False
+    floor: int | None = None
+    """The least public address that may be connected to (see `publicness`); None: any."""
 
     @property
     def name(self) -> str:
@@ -97,6 +100,8 @@ async def exchange(route: Route, request: bytes, tools: Tools, *, head_only: boo
     channel: Channel | None = None
     answer = Answer(limit=route.max_body, wants_coding=route.decode, head_only=head_only)
     addresses = await tools.resolve(host, route.family)
+    if route.floor is not None and proxy is None:
+        keep_out(route, addresses, route.floor)
     start = time.perf_counter()
     tools.where = "connect"
     try:
@@ -125,6 +130,32 @@ async def exchange(route: Route, request: bytes, tools: Tools, *, head_only: boo
         address=address,
         tls=channel.session is not None,
     )
+
+
+def keep_out(route: Route, addresses: tuple[Address, ...], floor: int) -> None:
+    """ProbeError unless every address is as public as `floor`: a target may not send us to what only we can reach."""
+    for address in addresses:
+        if publicness(address.ip) < floor:
+            raise ProbeError(
+                Reason.REDIRECT_BLOCKED, f"redirected to {route.url.shown} at {address.ip}, which no check names"
+            )
+
+
+def publicness(ip: str) -> int:
+    """0: link-local (cloud metadata), multicast, reserved; 1: loopback; 2: private; 3: public. A redirect may not lead downwards."""
+    address = ipaddress.ip_address(ip)
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    if address.is_loopback:
+        return 1
+    if address.is_link_local or address.is_multicast or address.is_unspecified:
+        return 0
+    if address.is_global:
+        return 3
+    return 2 if address.is_private or address in _SHARED else 0
+
+
+_SHARED: Final = ipaddress.ip_network("100.64.0.0/10")
 
 
 async def _connected(
@@ -209,9 +240,4 @@ def _note(tools: Tools, channel: Channel, answer: Answer) -> None:
         facts.update(served(session).facts(tools.workbench.now()))
     elif session is None:
         facts["tls"] = 0.0
-    if answer.status:
-        facts["status"] = float(answer.status)
-        facts["http_version"] = float(answer.version) if answer.version else 0.0
-        facts["body_bytes"] = float(len(answer.body))
-        facts["wire_bytes"] = float(answer.wire_bytes)
-        facts["content_length"] = float(answer.length)
+    answer.note(facts)

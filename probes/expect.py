@@ -1,0 +1,258 @@
+"""What an HTTP answer must be: status, version, headers, body, JSON, size, TLS. Each key takes one value or a list; all must hold.
+
+Owns: refusing what cannot be meant, compiling it once, and the first thing that an answer breaks.
+Never: measures; decodes by a name that a target made up; runs a regular expression that could backtrack.
+"""
+
+import json
+import operator
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict
+
+from probes import jsonrule
+from probes.contract import Finding, Reason, blind, failed
+from probes.patterns import Regex, compiled
+from probes.text import excerpt
+from probes.units import size
+from probes.wire.client import Response
+
+CONFIG: Final = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+_RANGE = re.compile(r"(\d)xx|(\d{3})-(\d{3})|(\d{3})", re.IGNORECASE)
+_SIZE = re.compile(r"(<=|>=|==|!=|<|>)\s*(.+)")
+_OPS: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+_CHARSET = re.compile(rb"charset=\"?([A-Za-z0-9_.:-]{1,40})")
+# Names of encodings that are texts; Python's registry also holds zip, rot13 and others that no page is written in.
+_TEXTUAL = re.compile(
+    r"(iso-?8859-\d{1,2}|windows-125\d|cp125\d|latin-?1|utf-?16(le|be)?|big5|gb2312|gbk|gb18030|euc-(jp|kr)|shift_jis)"
+)
+
+
+def statuses(item: int | str) -> frozenset[int]:
+    """`200`, `"2xx"` or `"300-399"` as the codes it stands for; ValueError when it is none of them."""
+    match = None if isinstance(item, bool) else _RANGE.fullmatch(str(item).strip())
+    if match is None:
+        raise ValueError(f'{item!r} is not a status: write 200, "2xx" or "300-399"')
+    hundred, low, high, one = match.groups()
+    first, last = (int(hundred) * 100, int(hundred) * 100 + 99) if hundred else (int(low or one), int(high or one))
+    if first < 100 or last > 599 or first > last:
+        raise ValueError(f"{item!r} is not a status: they run from 100 to 599")
+    return frozenset(range(first, last + 1))
+
+
+def sizes(text: str) -> tuple[Callable[[Any, Any], bool], int]:
+    """`< 1MiB` as a comparison of bytes; ValueError when it is none."""
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not a rule for a size: write < 1MiB or >= 100")
+    return _OPS[match[1]], size(match[2])
+
+
+def _many(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+def _checked(check: Callable[[Any], Any]) -> AfterValidator:
+    def validate(items: tuple[Any, ...]) -> tuple[Any, ...]:
+        if not items:
+            raise ValueError("an empty list expects nothing: leave the key out")
+        for item in items:
+            check(item)
+        return items
+
+    return AfterValidator(validate)
+
+
+def _rule(value: Any) -> Any:
+    return {"regex": value} if isinstance(value, str) else value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderRule:
+    """A header's regular expression. `allow_missing`: what an absent header means; by default it breaks `header` and keeps `header_not`."""
+
+    __pydantic_config__ = CONFIG
+
+    regex: Regex
+    allow_missing: bool | None = None
+
+
+Statuses = Annotated[
+    tuple[int | str, ...],
+    BeforeValidator(_many, json_schema_input_type=int | str | list[int | str]),
+    _checked(statuses),
+]
+Regexes = Annotated[tuple[Regex, ...], BeforeValidator(_many, json_schema_input_type=Regex | list[Regex])]
+Rules = Annotated[
+    tuple[str, ...], BeforeValidator(_many, json_schema_input_type=str | list[str]), _checked(jsonrule.parse)
+]
+Sizes = Annotated[tuple[str, ...], BeforeValidator(_many, json_schema_input_type=str | list[str]), _checked(sizes)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_many, json_schema_input_type=str | list[str])]
+Version = Annotated[Literal["1.0", "1.1", "2"], BeforeValidator(lambda value: {2.0: "2"}.get(value, str(value)))]
+Versions = Annotated[tuple[Version, ...], BeforeValidator(_many, json_schema_input_type=Version | list[Version])]
+_OneRule = Annotated[HeaderRule, BeforeValidator(_rule, json_schema_input_type=Regex | HeaderRule)]
+HeaderRules = Mapping[
+    str,
+    Annotated[tuple[_OneRule, ...], BeforeValidator(_many, json_schema_input_type=Regex | HeaderRule | list[Regex])],
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expect:
+    """What must hold of the final answer. Nothing said of `status` means any 2xx."""
+
+    __pydantic_config__ = CONFIG
+
+    status: Statuses = ("2xx",)
+    version: Versions = ()
+    header: HeaderRules = field(default_factory=lambda: MappingProxyType({}))
+    header_not: HeaderRules = field(default_factory=lambda: MappingProxyType({}))
+    body: Regexes = ()
+    body_not: Regexes = ()
+    json: Rules = ()
+    xpath: Texts = ()
+    size: Sizes = ()
+    tls: bool | None = None
+    _plan: "Plan" = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_plan", Plan(self))
+
+    def check(self, response: Response) -> Finding | None:
+        """The first thing that the answer breaks, in the order of the keys' cost; None when all hold."""
+        return self._plan.check(response)
+
+    @property
+    def uses_regex(self) -> bool:
+        """Whether `failed_due_to_regex` has a meaning."""
+        return bool(self.body or self.body_not or self.header or self.header_not)
+
+
+class Plan:
+    """An `Expect`, compiled."""
+
+    __slots__ = ("_accepted", "_body", "_body_not", "_expect", "_headers", "_json", "_sizes")
+
+    def __init__(self, expect: Expect) -> None:
+        self._expect = expect
+        self._accepted = frozenset[int]().union(*map(statuses, expect.status))
+        self._body = [(text, compiled(unicodedata.normalize("NFC", text))) for text in expect.body]
+        self._body_not = [(text, compiled(unicodedata.normalize("NFC", text))) for text in expect.body_not]
+        self._json = [jsonrule.parse(text) for text in expect.json]
+        self._sizes = [(text, *sizes(text)) for text in expect.size]
+        self._headers = [
+            (name, name.lower().encode("latin-1"), compiled(rule.regex), rule, wanted)
+            for wanted, table in ((True, expect.header), (False, expect.header_not))
+            for name, rules in table.items()
+            for rule in rules
+        ]
+
+    def check(self, response: Response) -> Finding | None:
+        """See `Expect.check`."""
+        expect = self._expect
+        if expect.tls is not None and expect.tls is not response.tls:
+            if expect.tls:
+                return failed(Reason.NOT_TLS, "the final answer came over plain HTTP")
+            return failed(Reason.UNEXPECTED_TLS, "the final answer came over TLS")
+        if response.status not in self._accepted:
+            wanted = ", ".join(map(str, expect.status))
+            return failed(Reason.STATUS, f"status {response.status}, expected {wanted}")
+        if expect.version and response.version.removesuffix(".0") not in [v.removesuffix(".0") for v in expect.version]:
+            return failed(Reason.VERSION, f"HTTP/{response.version}, expected {', '.join(expect.version)}")
+        if self._headers and (finding := self._check_headers(response)) is not None:
+            return finding
+        for text, compare, limit in self._sizes:
+            if not compare(len(response.body), limit):
+                return failed(Reason.BODY_SIZE, f"{len(response.body)} bytes of body, expected {text}")
+        if (self._body or self._body_not) and (finding := self._check_body(response)) is not None:
+            return finding
+        if self._json and (finding := self._check_json(response)) is not None:
+            return finding
+        if expect.xpath:
+            return blind(Reason.OWN_CONFIG, "xpath is not available in this build")
+        return None
+
+    def _check_headers(self, response: Response) -> Finding | None:
+        for name, key, pattern, rule, wanted in self._headers:
+            values = response.values(key)
+            if not values:
+                missing_breaks = wanted if rule.allow_missing is None else not rule.allow_missing
+                if missing_breaks:
+                    return failed(Reason.HEADER, f"no header {name}")
+                continue
+            # Every value counts: the second Set-Cookie may be the wrong one.
+            found = next((value for value in values if pattern.search(value) is not None), None)
+            if wanted and found is None:
+                return failed(Reason.HEADER, f"header {name} is {excerpt(values[0])}, expected {rule.regex}")
+            if not wanted and found is not None:
+                return failed(Reason.HEADER, f"header {name} is {excerpt(found)}, which must not match {rule.regex}")
+        return None
+
+    def _check_body(self, response: Response) -> Finding | None:
+        text = readable(response)
+        for written, pattern in self._body:
+            if pattern.search(text) is None:
+                return failed(Reason.BODY_REGEX, f"the body does not match {written}")
+        for written, pattern in self._body_not:
+            if pattern.search(text) is not None:
+                return failed(Reason.BODY_REGEX, f"the body matches {written}, which it must not")
+        return None
+
+    def _check_json(self, response: Response) -> Finding | None:
+        try:
+            document = json.loads(response.body)
+        except (
+            ValueError,
+            RecursionError,
+        ):  # Not JSON, not UTF-8/16/32, a number of a million digits, brackets without end.
+            what = (
+                "the body is empty"
+                if not response.body
+                else f"the body is not JSON: {excerpt(bytes(response.body[:400]))}"
+            )
+            return failed(Reason.JSON, what)
+        for rule in self._json:
+            broken = rule.broken(document)
+            if broken is not None:
+                return failed(Reason.JSON, broken)
+        return None
+
+
+def readable(response: Response) -> bytes:
+    """The body as UTF-8 in composed form (NFC), as expressions see it. A declared charset counts only when it is a text's;
+    what is not valid stays as bytes that match nothing but themselves."""
+    body = bytes(response.body)
+    if body.isascii():
+        return body
+    charset = _declared(response)
+    if body[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        charset = "utf-16"
+    text = body.decode(charset or "utf-8", "replace")
+    if unicodedata.is_normalized("NFC", text):
+        return text.encode("utf-8", "replace") if charset else body
+    return unicodedata.normalize("NFC", text).encode("utf-8", "replace")
+
+
+def _declared(response: Response) -> str | None:
+    for value in response.values(b"content-type"):
+        match = _CHARSET.search(value.lower())
+        if match is not None and _TEXTUAL.fullmatch(name := match[1].decode("ascii")):
+            try:
+                "".encode(name)
+            except LookupError:
+                return None
+            return name
+    return None

@@ -1,0 +1,320 @@
+"""From a check's keys to bytes on the wire, and from hop to hop.
+
+Owns: what can be refused before anything is sent, the request of each hop, which secret may go where, and which hosts a redirect may reach.
+Never: judges the final answer.
+"""
+
+import re
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from probes.contract import ProbeError, Reason
+from probes.httpauth import OAuth2, basic, token
+from probes.secret import Secret
+from probes.text import excerpt
+from probes.tools import Tools
+from probes.wire.client import USER_AGENT, Proxy, Response, Route, exchange, publicness
+from probes.wire.cookies import Jar
+from probes.wire.url import Url, join, parse
+
+if TYPE_CHECKING:
+    from probes.http import HttpSpec
+
+BODY_LIMIT: Final = 1024 * 1024
+"""Bytes of a `body_file`."""
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_FRAMING: Final = frozenset({"content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"})
+_PROOFS: Final = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token"})
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A check's request, ready to send. `request` is None when a token has to be fetched first.
+
+    `open_lines` may go to any host, `secret_lines` (what proves who we are, whatever came as a secret, an own `Host`) only to the first.
+    """
+
+    route: Route
+    method: str
+    redirects: int
+    open_lines: tuple[str, ...]
+    secret_lines: tuple[str, ...]
+    body: bytes
+    body_lines: tuple[str, ...]
+    request: bytes | None
+    oauth2: OAuth2 | None
+    secrets: tuple[str, ...]
+    http2: bool
+    host: str | None
+
+    def __repr__(self) -> str:
+        return f"<plan of {self.method} {self.route.url.shown}>"
+
+    @classmethod
+    def build(cls, spec: "HttpSpec") -> "Plan":
+        """Check what belongs together and make the bytes; ValueError says which key is wrong and what would be right."""
+        url = _address(spec.url, "url")
+        headers = _headers(spec.headers)
+        host = _host_header(headers.pop("host", ("Host", None))[1], spec)
+        body = _body(spec)
+        proofs, secrets = _proofs(spec, url, headers)
+        lines = _lines(headers, compression=spec.compression)
+        secret_lines = tuple(f"{key}: {value.reveal()}" for key, value in headers.values() if isinstance(value, Secret))
+        body_lines = (f"Content-Length: {len(body)}",) if body or spec.method in ("POST", "PUT", "PATCH") else ()
+        route = Route(
+            url=url,
+            family=spec.family,
+            tls=spec.tls,
+            server_name=None if host is None else _bare(host),
+            proxy=None if spec.proxy is None else Proxy.parse(_address(spec.proxy, "proxy")),
+            max_body=spec.max_body,
+            decode=spec.compression != "none",
+        )
+        plan = cls(
+            route=route,
+            method=spec.method,
+            redirects=spec.redirects,
+            open_lines=lines,
+            secret_lines=(*proofs, *secret_lines),
+            body=body,
+            body_lines=body_lines,
+            request=None,
+            oauth2=spec.auth.oauth2 if spec.auth is not None else None,
+            secrets=secrets,
+            http2=spec.version == "2",
+            host=host,
+        )
+        if plan.oauth2 is not None:
+            return plan
+        return replace(plan, request=plan.bytes_for(url, host=host, private=True))
+
+    def bytes_for(
+        self, url: Url, *, private: bool, host: str | None = None, extra: Iterable[str] = (), method: str | None = None
+    ) -> bytes:
+        """The request to one address; `private` says whether it may carry what proves who we are. A method given drops the body."""
+        proxied = self.route.proxy is not None and not url.tls
+        target = f"http://{url.authority}{url.target}" if proxied else url.target
+        lines = [f"{method or self.method} {target} HTTP/1.1", f"Host: {host or url.authority}", *self.open_lines]
+        if private:
+            lines += self.secret_lines
+        if proxied and self.route.proxy is not None and self.route.proxy.authorization is not None:
+            lines.append(f"Proxy-Authorization: {self.route.proxy.authorization.reveal()}")
+        lines += extra
+        if method is None:
+            lines += self.body_lines
+        head = "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape")
+        return head if method is not None else head + self.body
+
+
+async def follow(plan: Plan, tools: Tools) -> Response:
+    """The final answer, after redirects; notes `seconds` and `redirects`. ProbeError for a redirect that may not be followed."""
+    tools.conceal(plan.secrets)
+    proof: tuple[str, ...] = ()
+    began = time.perf_counter()
+    if plan.oauth2 is not None:
+        access = await token(plan.oauth2, plan.route, tools)
+        spent = tools.phases.get("token")
+        began = time.perf_counter()
+        response = await _hops(plan, tools, _bearer(tools, access))
+        if response.status == 401 and spent is None:
+            # A kept token may have been revoked meanwhile: ask for another, once.
+            access = await token(plan.oauth2, plan.route, tools, fresh=True)
+            began = time.perf_counter()
+            response = await _hops(plan, tools, _bearer(tools, access))
+    else:
+        response = await _hops(plan, tools, proof)
+    tools.facts["seconds"] = time.perf_counter() - began
+    return response
+
+
+def _bearer(tools: Tools, access: str) -> tuple[str, ...]:
+    tools.conceal((access,))
+    return (f"Authorization: Bearer {access}",)
+
+
+async def _hops(plan: Plan, tools: Tools, proof: tuple[str, ...]) -> Response:
+    route, method = plan.route, None
+    request = plan.request
+    if request is None:
+        request = plan.bytes_for(route.url, private=True, host=plan.host, extra=proof)
+    facts = tools.facts
+    facts["redirects"] = 0.0
+    jar: Jar | None = None
+    floor: int | None = None
+    hops = 0
+    while True:
+        response = await _ask(plan, route, request, tools, method or plan.method)
+        location = response.values(b"location") if response.status in _REDIRECTS and plan.redirects else []
+        if not location:
+            return response
+        if hops == plan.redirects:
+            raise ProbeError(Reason.TOO_MANY_REDIRECTS, f"more than {plan.redirects} redirects")
+        hops += 1
+        facts["redirects"] = float(hops)
+        jar = jar or Jar()
+        for line in response.values(b"set-cookie"):
+            jar.take(route.url, line)
+        floor = publicness(response.address.ip) if floor is None else floor
+        url = _next(route.url, location[0])
+        # RFC 9110 §15.4: 303 asks for a GET; after 301 and 302 everybody does so too, but for GET and HEAD themselves.
+        if (response.status == 303 and plan.method != "HEAD") or (
+            response.status in (301, 302) and plan.method not in ("GET", "HEAD")
+        ):
+            method = "GET"
+        private = _same_place(plan.route.url, url)
+        cookie = jar.header(url)
+        request = plan.bytes_for(
+            url,
+            private=private,
+            host=plan.host if private else None,
+            extra=(*(proof if private else ()), *((f"Cookie: {_bytes(cookie)}",) if cookie else ())),
+            method=method,
+        )
+        trust = plan.route.tls
+        route = replace(
+            plan.route,
+            url=url,
+            server_name=plan.route.server_name if private else None,
+            # The other host has its own name, and no business with our certificate.
+            tls=trust if private else replace(trust, server_name=None, cert=None, key=None),
+            floor=None if tools.workbench.allowed_hosts(url.host) else floor,
+        )
+
+
+async def _ask(plan: Plan, route: Route, request: bytes, tools: Tools, method: str) -> Response:
+    if plan.http2 and route.url.tls:
+        from probes.http2 import exchange2  # httpx takes a while to load, and few checks ask for HTTP/2.
+
+        return await exchange2(route, request, tools)
+    return await exchange(route, request, tools, head_only=method == "HEAD")
+
+
+def _next(base: Url, location: bytes) -> Url:
+    try:
+        return join(base, location)
+    except ValueError as error:
+        raise ProbeError(Reason.BAD_REDIRECT, f"redirected to {excerpt(location)}: {error}") from None
+
+
+def _same_place(first: Url, url: Url) -> bool:
+    """Whether what was meant for the first address may go to this one: the same origin, or the same host upgraded to TLS."""
+    return url.origin == first.origin or (
+        url.host == first.host and url.tls and not first.tls and (first.port, url.port) == (80, 443)
+    )
+
+
+# Reading the keys.
+
+
+def _address(value: str | Secret, key: str) -> Url:
+    secret = isinstance(value, Secret)
+    text = value.reveal() if isinstance(value, Secret) else value
+    try:
+        url = parse(text if key != "proxy" or "://" in text else f"http://{text}")
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from None
+    if url.user is not None and not secret:
+        raise ValueError(f"{key}: a password does not stand in the file; write {key}: env:NAME, or use auth")
+    return url
+
+
+def _headers(headers: Mapping[str, str | Secret]) -> dict[str, tuple[str, str | Secret]]:
+    """By lower-case name: name as written, value."""
+    found: dict[str, tuple[str, str | Secret]] = {}
+    for name, value in headers.items():
+        key = name.lower()
+        if not _TOKEN.fullmatch(name):
+            raise ValueError(f"headers: {name!r} is not the name of a header")
+        if key in found:
+            raise ValueError(f"headers: {name} stands there twice")
+        if key in _FRAMING:
+            raise ValueError(f"headers: {name} is the wire's own business; leave it out")
+        if key in _PROOFS and not isinstance(value, Secret):
+            raise ValueError(f"headers: {name} is a secret and does not stand in the file; write {name}: env:NAME")
+        if _CONTROL.search(_text(value) or ""):
+            raise ValueError(f"headers: the value of {name} has control characters")
+        found[key] = (name, value)
+    return found
+
+
+def _host_header(host: str | Secret | None, spec: "HttpSpec") -> str | None:
+    if host is None:
+        return None
+    text = _text(host) or ""
+    if spec.tls.server_name is not None and spec.tls.server_name != _bare(text):
+        raise ValueError(
+            "headers: Host and tls.server_name name two hosts; give one of them (Host is used for TLS as well)"
+        )
+    return text
+
+
+def _bare(authority: str) -> str:
+    """The host of `host:port` or `[v6]:port`."""
+    return authority.partition("]")[0][1:] if authority.startswith("[") else authority.partition(":")[0]
+
+
+def _body(spec: "HttpSpec") -> bytes:
+    if spec.body is not None and spec.body_file is not None:
+        raise ValueError("body and body_file: give one of them")
+    if spec.body_file is not None:
+        path = Path(spec.body_file)
+        try:
+            size = path.stat().st_size
+            if size > BODY_LIMIT:
+                raise ValueError(f"body_file: {size} bytes, more than {BODY_LIMIT}")
+            return path.read_bytes()
+        except OSError as error:
+            raise ValueError(f"body_file: {spec.body_file}: {error.strerror}") from None
+    return (_text(spec.body) or "").encode("utf-8")
+
+
+def _proofs(
+    spec: "HttpSpec", url: Url, headers: Mapping[str, tuple[str, str | Secret]]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The `Authorization` line, and every secret text, which must never be shown."""
+    secrets = [value.reveal() for _, value in headers.values() if isinstance(value, Secret)]
+    auth = spec.auth.static if spec.auth is not None else None
+    if url.user is not None:
+        if spec.auth is not None:
+            raise ValueError("url and auth both name a user; give one of them")
+        auth = basic(url.user, url.password or "")
+        secrets.append(url.password or "")
+    if (auth is not None or spec.auth is not None) and "authorization" in headers:
+        raise ValueError("headers: Authorization, and auth or a user in url: give one of them")
+    if auth is not None:
+        secrets += [auth, auth.partition(" ")[2]]
+    if spec.auth is not None and spec.auth.basic is not None:
+        secrets.append(spec.auth.basic.password.reveal())
+    if spec.auth is not None and spec.auth.oauth2 is not None:
+        secrets.append(spec.auth.oauth2.client_secret.reveal())
+    for value in (spec.url, spec.proxy, spec.body):
+        if isinstance(value, Secret):
+            secrets.append(value.reveal())
+    return (() if auth is None else (f"Authorization: {auth}",)), tuple(secret for secret in secrets if secret)
+
+
+def _lines(headers: Mapping[str, tuple[str, str | Secret]], *, compression: str) -> tuple[str, ...]:
+    """Header lines that any host may see, with defaults for those not given."""
+    defaults = {
+        "user-agent": f"User-Agent: {USER_AGENT}",
+        "accept": "Accept: */*",
+        "accept-encoding": f"Accept-Encoding: {'identity' if compression == 'none' else compression}",
+    }
+    lines = [line for key, line in defaults.items() if key not in headers]
+    lines += [f"{name}: {value}" for name, value in headers.values() if not isinstance(value, Secret)]
+    return (*lines, "Connection: close")
+
+
+def _text(value: str | Secret | None) -> str | None:
+    return value.reveal() if isinstance(value, Secret) else value
+
+
+def _bytes(data: bytes) -> str:
+    """Bytes as text that `bytes_for` turns into the same bytes again."""
+    return data.decode("utf-8", "surrogateescape")
