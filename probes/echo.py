@@ -1,0 +1,412 @@
+"""ICMP echo for thousands of targets over one socket per family.
+
+Owns: sending at a plan's pace, matching every reply to its packet (source address, id, sequence, token, whole payload), round-trip times,
+and the count of what was not an exact echo: duplicates, late, forged and truncated ones.
+Never: judges a target, resolves a name, or credits a reply that is not the exact echo of a packet still waited for.
+
+Round-trip times are differences of the monotonic clock. The kernel stamps a packet's arrival with the wall clock; the distance between the
+two clocks, read with every batch, carries that stamp over. When the distance has jumped, the wall clock was stepped, and the moment of
+reading stands in for the stamp.
+"""
+
+import asyncio
+import errno
+import socket
+import struct
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from probes.contract import ProbeError, Reason
+from probes.echo_flight import TOKEN, Door, Echoes, Flight, Plan, Where, sound, where
+from probes.echo_socket import SO_TIMESTAMPNS, OpenSocket, Quoted, open_echo_socket, quoted
+
+BURST: Final = 256
+"""Packets read in one turn before the rest of the loop gets its own."""
+
+PACE: Final = 32
+"""Packets of a sweep sent before the replies are read."""
+
+STEP: Final = 1_000_000
+"""Nanoseconds the distance of the two clocks may differ between two readings before it is called a step."""
+
+ROTATE: Final = 60.0
+"""Seconds after which a datagram socket is replaced: the kernel ties its echo id to it, and a firewall may have tied that id to a dead path."""
+
+REMEMBERED: Final = 65_536
+"""Lost packets remembered, so that a late reply is known as one."""
+
+ROOM: Final = 256
+"""Bytes read of a packet, at first; a larger plan makes it more. A small buffer is a cheap one."""
+
+QUOTE: Final = 1500
+"""Bytes more that an error may quote."""
+
+RETRY: Final = 0.001
+"""Seconds to wait for room in the send buffer."""
+
+SOFT: Final = frozenset(
+    {
+        errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ECONNREFUSED, errno.EHOSTDOWN, errno.ENONET,
+        errno.EPROTO, errno.ENOPROTOOPT, errno.EMSGSIZE, errno.EACCES, errno.EOPNOTSUPP,
+    }
+)  # fmt: skip
+"""What a pending ICMP error leaves on a socket: read and cleared by the next call, it concerns nobody in particular."""
+
+BUSY: Final = frozenset({errno.EAGAIN, errno.ENOBUFS})
+
+_STAMP: Final = struct.Struct("=qq")
+
+
+class EchoEngine:
+    """Sends echo requests and waits for their echoes. Lives in one event loop; sockets are opened when first needed.
+
+    `entropy(n)` gives n unpredictable bytes; `monotonic` and `wall` are clocks in nanoseconds.
+    """
+
+    def __init__(
+        self,
+        entropy: Callable[[int], bytes],
+        *,
+        monotonic: Callable[[], int] = time.monotonic_ns,
+        wall: Callable[[], int] = time.time_ns,
+        open_socket: OpenSocket = open_echo_socket,
+    ) -> None:
+        self._entropy = entropy
+        self._monotonic = monotonic
+        self._wall = wall
+        self._open_socket = open_socket
+        self._doors: dict[int, Door] = {}
+        self._open: set[Door] = set()
+        self._waits: dict[bytes, tuple[Flight, int]] = {}
+        self._at: dict[Where, Flight] = {}
+        self._gone: dict[bytes, Where] = {}
+        self._late: dict[Where, int] = {}
+        self._room = ROOM
+        self._distance: int | None = None
+        self.strays = 0
+        """Echo replies that belonged to nobody here: other programs' on a raw socket, forgeries, the very late."""
+
+    async def ping(self, address: str, plan: Plan, *, until: float) -> Echoes:
+        """Send a plan's packets to one address and wait for the echoes until all are in, or loop time `until`.
+
+        ProbeError when no socket may be had, OSError when none can be opened; what happens later is in the result.
+        """
+        family, target = where(address)
+        flight = self._launch(self._door(family), (target,) * plan.count, plan)
+        flight.result.late += self._late.pop(target, 0)
+        self._at[target] = flight
+        loop = asyncio.get_running_loop()
+        bell = loop.call_at(until, flight.settle, plan.count)
+        try:
+            self._next(flight, 0, loop)
+            await flight.end
+        finally:
+            bell.cancel()
+            if self._at.get(target) is flight:
+                del self._at[target]
+            self._land(flight)
+        return flight.result
+
+    async def sweep(self, addresses: Sequence[str], *, until: float, size: int = 56) -> list[float | None]:
+        """One packet to each of many addresses of one family: round trips in seconds in the same order, None where no echo came."""
+        if not addresses:
+            return []
+        pairs = [where(address) for address in addresses]
+        door = self._door(pairs[0][0])
+        flight = self._launch(door, [target for _, target in pairs], Plan(count=len(pairs), size=size))
+        loop = asyncio.get_running_loop()
+        bell = loop.call_at(until, flight.settle, len(pairs))
+        try:
+            index = 0
+            while index < len(pairs) and not flight.end.done():
+                stop = min(index + PACE, len(pairs))
+                while index < stop and self._send(flight, index):
+                    index += 1
+                await asyncio.sleep(0 if index == stop else RETRY)
+            await flight.end
+        finally:
+            bell.cancel()
+            self._land(flight)
+        return [None if rtt is None else rtt / 1e9 for rtt in flight.rtts]
+
+    async def aclose(self) -> None:
+        """Close the sockets; whoever still waits is told that we stopped looking. May be called twice."""
+        for door in tuple(self._open):
+            self._fail(door, OSError(errno.ECANCELED, "the echo engine was closed"))
+
+    # Sockets.
+
+    def _door(self, family: int) -> Door:
+        """The family's open socket; a datagram one is replaced when its id is old, and lives on for those who still wait."""
+        loop = asyncio.get_running_loop()
+        door = self._doors.get(family)
+        if door is not None and (door.raw or loop.time() - door.born < ROTATE):
+            return door
+        try:
+            sock, raw = self._open_socket(family)
+        except (OSError, ProbeError):
+            if door is None:
+                raise
+            return door  # An old id is better than not looking.
+        fresh = self._doors[family] = Door(sock, family, raw=raw, born=loop.time())
+        self._open.add(fresh)
+        loop.add_reader(sock.fileno(), self._readable, fresh)
+        if self._distance is None:
+            self._carry()
+        if door is not None and not door.flights:
+            self._shut(door)
+        return fresh
+
+    def _shut(self, door: Door) -> None:
+        if door not in self._open:
+            return
+        self._open.discard(door)
+        asyncio.get_running_loop().remove_reader(door.sock.fileno())
+        door.sock.close()
+        if self._doors.get(door.family) is door:
+            del self._doors[door.family]
+
+    def _fail(self, door: Door, error: OSError) -> None:
+        """The socket is of no more use: everybody on it ends now, and the next run opens another."""
+        self._shut(door)
+        for flight in tuple(door.flights):
+            flight.result.refused = error
+            flight.settle(flight.left)
+
+    def _launch(self, door: Door, targets: Sequence[Where], plan: Plan) -> Flight:
+        self._room = max(self._room, plan.size + 128)
+        noise = self._entropy(4 + TOKEN * len(targets))
+        flight = Flight(door, targets, plan, noise, asyncio.get_running_loop().create_future())
+        door.flights.add(flight)
+        return flight
+
+    def _land(self, flight: Flight) -> None:
+        """Stop waiting; remember what was lost, for a late reply to be known as one."""
+        result, door = flight.result, flight.door
+        for index, key in enumerate(flight.keys):
+            if self._waits.pop(key, None) is not None and flight.rtts[index] is None:
+                self._gone[key] = flight.targets[index]
+        while len(self._gone) > REMEMBERED:
+            del self._gone[next(iter(self._gone))]
+        if len(result.rtts) > 0:
+            result.refused = None  # Something came back: we could look.
+        door.flights.discard(flight)
+        if not door.flights and self._doors.get(door.family) is not door:
+            self._shut(door)
+
+    # Sending.
+
+    def _next(self, flight: Flight, index: int, loop: asyncio.AbstractEventLoop) -> None:
+        """Send a run's packets one after the other, each `spacing` after the one before; what finds no room is tried again."""
+        while index < flight.plan.count and not flight.end.done():
+            if not self._send(flight, index):
+                loop.call_later(RETRY, self._next, flight, index, loop)
+                return
+            index += 1
+            if flight.plan.spacing > 0 and index < flight.plan.count:
+                loop.call_later(flight.plan.spacing, self._next, flight, index, loop)
+                return
+
+    def _send(self, flight: Flight, index: int) -> bool:
+        """Send one packet and begin to wait for it; False when the kernel has no room for it now."""
+        door = flight.door
+        packet, target = flight.packet(index), flight.targets[index]
+        self._waits[packet[6:16]] = (flight, index)
+        for attempt in range(4):
+            try:
+                if door.plan is not flight.plan:
+                    door.adjust(flight.plan)
+                flight.sent[index] = self._monotonic()
+                door.sock.sendto(packet, target)
+            except OSError as error:
+                local = self._drain(door)[1]
+                # It may be the pending error of some other packet: asking again tells.
+                again = error.errno in SOFT and local is None and attempt < 3
+                if again or (error.errno == errno.EINTR and attempt < 3):
+                    continue
+                return self._unsent(flight, index, error, local)
+            flight.result.sent += 1
+            return True
+        raise AssertionError("the last attempt returns")
+
+    def _unsent(self, flight: Flight, index: int, error: OSError, local: Quoted | None) -> bool:
+        """Account for a packet that our own kernel did not take; False when it may take it in a moment."""
+        del self._waits[flight.keys[index]]
+        flight.sent[index] = 0
+        if error.errno == errno.EMSGSIZE and flight.plan.dont_fragment:
+            flight.result.sent += 1
+            flight.result.error = local or Quoted(b"", None, Reason.FRAG_NEEDED, "larger than the path's MTU", True, 0)
+        else:
+            flight.result.refused = error
+            if error.errno in BUSY:
+                return False
+        flight.settle()
+        return True
+
+    # Receiving.
+
+    def _readable(self, door: Door) -> None:
+        """The loop's callback: errors first, then replies."""
+        errors, _ = self._drain(door)
+        if not self._read(door) and not errors:
+            self._rearm(door)
+
+    def _rearm(self, door: Door) -> None:
+        """libuv stops watching a descriptor after an error event: watch it anew, or this engine is deaf from here on."""
+        if door in self._open:
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(door.sock.fileno())
+            loop.add_reader(door.sock.fileno(), self._readable, door)
+
+    def _carry(self) -> int | None:
+        """Nanoseconds from the monotonic clock to the wall clock now; None when it has jumped since the last reading."""
+        for _ in range(3):
+            before = self._monotonic()
+            wall = self._wall()
+            after = self._monotonic()
+            if after - before < STEP // 10:  # Not interrupted between the two.
+                break
+        last, self._distance = self._distance, wall - (before + after) // 2
+        return self._distance if last is None or abs(self._distance - last) < STEP else None
+
+    def _read(self, door: Door) -> int:
+        """Take what has arrived, at most BURST packets. How many there were."""
+        recvmsg, waits, strip, raw, room = door.sock.recvmsg, self._waits, door.strip, door.raw, self._room
+        distance = self._carry()
+        count = soft = 0
+        while count < BURST:
+            try:
+                data, ancillary, _flags, source = recvmsg(room, 256)
+            except OSError as error:
+                if error.errno in BUSY:
+                    break
+                soft += 1
+                if error.errno in SOFT and soft < 16:
+                    self._drain(door)
+                    continue
+                self._fail(door, error)  # Never again and again: a socket that cannot be read is given up.
+                break
+            soft = 0
+            count += 1
+            body = data[(data[0] & 15) << 2 :] if strip else data
+            entry = waits.get(body[6:16])
+            if entry is None:
+                self._stray(door, body, source)
+                continue
+            flight, index = entry
+            if (
+                body[:2] != door.reply
+                or source != flight.targets[index]
+                or body[16:] != flight.pad
+                or (raw and body[4:6] != flight.ident)
+                or (strip and not sound(body))
+            ):
+                self._stray(door, body, source)
+            elif flight.rtts[index] is not None:
+                flight.result.duplicates += 1
+            else:
+                self._credit(flight, index, ancillary, distance, data[8] if strip else None)
+        return count
+
+    def _credit(
+        self,
+        flight: Flight,
+        index: int,
+        ancillary: list[tuple[int, int, bytes]],
+        distance: int | None,
+        hops: int | None,
+    ) -> None:
+        """An exact echo: its round trip, from the kernel's stamp where that can be trusted."""
+        arrived = now = self._monotonic()
+        for level, kind, value in ancillary:
+            if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
+                if distance is not None:
+                    seconds, nanoseconds = _STAMP.unpack(value)
+                    arrived = seconds * 1_000_000_000 + nanoseconds - distance
+            elif hops is None and len(value) == 4:  # IP_TTL, IPV6_HOPLIMIT: the only others asked for.
+                hops = int.from_bytes(value, "little")
+        sent = flight.sent[index]
+        if not sent <= arrived <= now:
+            arrived = now
+        rtt = flight.rtts[index] = arrived - sent
+        result = flight.result
+        result.rtts.append(rtt / 1e9)
+        result.hop_limit = hops
+        flight.left -= 1
+        if not flight.left:
+            flight.settle(0)
+
+    def _stray(self, door: Door, body: bytes, source: Any) -> None:
+        """Count what is not an exact echo with the run it touches, if any. None of it is ever credited."""
+        key = body[6:16]
+        entry = self._waits.get(key)
+        if entry is not None:
+            flight = entry[0]
+            if source == flight.targets[entry[1]] and len(body) < 8 + flight.plan.size:
+                flight.result.truncated += 1
+            else:
+                flight.result.forged += 1
+            return
+        here = self._at.get(source)
+        if self._gone.get(key) == source:
+            del self._gone[key]
+            if here is not None:
+                here.result.late += 1
+            elif len(self._late) < REMEMBERED:
+                self._late[source] = self._late.get(source, 0) + 1
+        elif here is not None and (not door.raw or body[4:6] == here.ident):
+            if len(body) < 8 + TOKEN:
+                here.result.truncated += 1
+            else:
+                here.result.forged += 1
+        else:
+            self.strays += 1
+
+    def _drain(self, door: Door) -> tuple[int, Quoted | None]:
+        """Empty the error queue. How many entries there were, and what our own kernel said of the packet just refused."""
+        count, local = 0, None
+        while count < BURST:
+            try:
+                data, ancillary, _flags, target = door.sock.recvmsg(self._room + QUOTE, 512, socket.MSG_ERRQUEUE)
+            except OSError:
+                break
+            count += 1
+            error = quoted(data, ancillary, target)
+            if error is None:
+                continue
+            if error.local:
+                local = error
+            else:
+                self._blame(door, error)
+        if count:
+            self._rearm(door)
+        return count, local
+
+    def _blame(self, door: Door, error: Quoted) -> None:
+        """Give an ICMP error to the packet it quotes, if that is ours and still waited for; else nobody is to blame."""
+        packet, target = error.packet, error.where
+        entry = self._waits.get(packet[6:16])
+        if entry is None and len(packet) < 8 + TOKEN:
+            # RFC 792 obliges a router to quote 8 bytes only: id, sequence, and a checksum that the token went into.
+            flight = self._at.get((target[0], 0) if not door.v6 else (target[0], 0, 0, target[3]))
+            index = flight.index(packet[6:8]) if flight is not None else None
+            # Where the kernel wrote the checksum (and the id of a datagram socket), there is nothing of ours to compare.
+            if (
+                flight is not None
+                and index is not None
+                and (not door.strip or packet == flight.packet(index)[: len(packet)])
+            ):
+                entry = (flight, index)
+        if entry is None:
+            return
+        flight, index = entry
+        if (
+            flight.targets[index] != target
+            or (door.raw and packet[4:6] != flight.ident)
+            or flight.rtts[index] is not None
+        ):
+            return
+        flight.result.error = error
+        del self._waits[flight.keys[index]]
+        flight.settle()

@@ -1,0 +1,184 @@
+"""Echo packets under way: what was to be sent, through which socket, what has come back.
+
+Owns: the identity of every packet (id, sequence, token), the Internet checksum, and the count of a run.
+Never: sends, receives, or reads a clock.
+"""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Final
+
+from probes.contract import ProbeError, Reason
+from probes.echo_socket import (
+    IP_MTU_DISCOVER,
+    IP_PMTUDISC_DO,
+    IP_PMTUDISC_DONT,
+    IPV6_MTU_DISCOVER,
+    Quoted,
+    Socket,
+)
+
+TOKEN: Final = 8
+"""Bytes of a packet's random token; the smallest payload."""
+
+Where = tuple[str, int] | tuple[str, int, int, int]
+"""A socket address exactly as the kernel gives it back with a reply."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to send: so many packets, `spacing` seconds apart, with `size` bytes of payload; `ttl` None leaves the host's default."""
+
+    count: int = 5
+    spacing: float = 0.05
+    size: int = 56
+    ttl: int | None = None
+    dont_fragment: bool = False
+
+
+@dataclass(slots=True)
+class Echoes:
+    """What came of one run. Times in seconds, in order of arrival; strays are counted apart and never credited."""
+
+    sent: int = 0
+    rtts: list[float] = field(default_factory=list)
+    duplicates: int = 0
+    late: int = 0
+    """Replies to packets of an earlier run, which had been given up."""
+    forged: int = 0
+    truncated: int = 0
+    hop_limit: int | None = None
+    error: Quoted | None = None
+    """The last ICMP error that quoted a packet of this run."""
+    refused: OSError | None = None
+    """Why our own kernel did not take or give a packet."""
+
+
+class Door:
+    """One open socket: what it is, what is set on it, and the flights that use it."""
+
+    __slots__ = ("born", "dont_fragment", "family", "flights", "plan", "raw", "reply", "sock", "strip", "ttl", "v6")
+
+    def __init__(self, sock: Socket, family: int, *, raw: bool, born: float) -> None:
+        self.sock = sock
+        self.family = family
+        self.raw = raw
+        self.born = born
+        self.v6 = family == socket.AF_INET6
+        self.strip = raw and not self.v6
+        """A raw IPv4 socket hands over the IP header, and alone leaves the ICMP checksum to us, to write and to verify."""
+        self.reply = b"\x81\x00" if self.v6 else b"\x00\x00"
+        self.plan: Plan | None = None
+        """Whose settings the socket has now."""
+        self.ttl: int | None = None
+        self.dont_fragment: bool | None = None
+        self.flights: set[Flight] = set()
+
+    def adjust(self, plan: Plan) -> None:
+        """Give the shared socket the hop limit and the fragmentation that this plan wants; OSError when the kernel will not."""
+        if plan.dont_fragment is not self.dont_fragment:
+            value = IP_PMTUDISC_DO if plan.dont_fragment else IP_PMTUDISC_DONT
+            if self.v6:
+                self.sock.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, value)
+            else:
+                self.sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, value)
+            self.dont_fragment = plan.dont_fragment
+        if plan.ttl != self.ttl:
+            value = -1 if plan.ttl is None else plan.ttl  # -1 gives back the host's default (ip(7), ipv6(7)).
+            if self.v6:
+                self.sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, value)
+            else:
+                self.sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, value)
+            self.ttl = plan.ttl
+        self.plan = plan
+
+
+class Flight:
+    """Packets under way together: one run's to one target, or a sweep's, one to each of many.
+
+    `noise` is two random bytes for the id, two for the first sequence, and a token for each packet.
+    """
+
+    __slots__ = (
+        "base", "door", "end", "first", "head", "ident", "keys", "left", "pad", "plan", "result", "rtts", "sent", "targets",
+    )  # fmt: skip
+
+    def __init__(
+        self, door: Door, targets: Sequence[Where], plan: Plan, noise: bytes, end: "asyncio.Future[None]"
+    ) -> None:
+        self.door = door
+        self.targets = targets
+        self.plan = plan
+        self.ident = noise[:2]
+        self.first = int.from_bytes(noise[2:4], "big")
+        self.keys = [
+            # The sequence wraps at 65,536.
+            ((self.first + index) & 0xFFFF).to_bytes(2, "big") + noise[4 + index * TOKEN : 4 + (index + 1) * TOKEN]
+            for index in range(len(targets))
+        ]
+        """Sequence and token of each packet: bytes 6 to 16 of it and of its echo."""
+        self.pad = bytes(plan.size - TOKEN)
+        self.head = b"\x80\x00" if door.v6 else b"\x08\x00"
+        self.base = _words(self.head + self.ident)  # The padding is zeros, which add nothing.
+        self.sent = [0] * len(targets)
+        self.rtts: list[int | None] = [None] * len(targets)
+        self.left = len(targets)
+        self.result = Echoes()
+        self.end = end
+
+    def packet(self, index: int) -> bytes:
+        """The ICMP echo request of one packet, its checksum written (the kernel writes IPv6's anew, RFC 3542 §3.1)."""
+        key = self.keys[index]
+        check = 0xFFFF - (self.base + int.from_bytes(key, "big")) % 0xFFFF
+        return b"".join((self.head, check.to_bytes(2, "big"), self.ident, key, self.pad))
+
+    def index(self, sequence: bytes) -> int | None:
+        """Which of the packets bears this sequence; None when none does."""
+        index = (int.from_bytes(sequence, "big") - self.first) & 0xFFFF
+        return index if index < len(self.sent) and self.sent[index] else None
+
+    def settle(self, count: int = 1) -> None:
+        """So many packets will not be waited for any more."""
+        self.left -= count
+        if self.left <= 0 and not self.end.done():
+            self.end.set_result(None)
+
+
+def _words(data: bytes) -> int:
+    """A number congruent modulo 65535 to the sum of the data's 16-bit words: 2**16 is 1 there (RFC 1071)."""
+    number = int.from_bytes(data, "big")
+    return number << 8 if len(data) & 1 else number
+
+
+def sound(packet: bytes) -> bool:
+    """Whether a received packet's Internet checksum is right: all words together, its own included, are zero modulo 65535."""
+    return _words(packet) % 0xFFFF == 0
+
+
+def where(address: str) -> tuple[int, Where]:
+    """Family and socket address of an address in text; a link-local one carries its zone (`fe80::1%eth0`).
+
+    ProbeError `own_config` when this host has no interface of that name.
+    """
+    if "%" not in address:
+        return _where(address)
+    bare, _, zone = address.partition("%")
+    family, (canonical, *_) = _where(bare)
+    try:
+        scope = int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)
+    except OSError as error:
+        raise ProbeError(Reason.OWN_CONFIG, f"this host has no interface {zone}") from error
+    return family, (canonical, 0, 0, scope)
+
+
+@lru_cache(maxsize=65536)
+def _where(address: str) -> tuple[int, Where]:
+    """An address as the kernel writes it: replies are compared with it."""
+    parsed = ip_address(address)
+    if parsed.version == 4:
+        return socket.AF_INET, (socket.inet_ntop(socket.AF_INET, parsed.packed), 0)
+    return socket.AF_INET6, (socket.inet_ntop(socket.AF_INET6, parsed.packed), 0, 0, 0)
