@@ -1,0 +1,329 @@
+"""From validated blocks to the catalogue's nodes and checks: inheritance, references between things, and what is left out.
+
+Owns: defaults, thresholds against the facts of each kind, dependencies (none unknown, none in a circle), groups and their members.
+Never: reads a file or looks at an environment.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+from unicodedata import normalize
+
+from monitor.model import Check, Condition, GroupRule, Node, Operator, Policy
+from monitor.settings import language
+from monitor.settings.blocks import CheckBlock, GroupBlock, MatchBlock, NodeBase, NodeBlock
+from monitor.settings.document import Tree
+from monitor.settings.kinds import Row
+from monitor.settings.problems import Problem, guess
+from monitor.settings.sentences import Path, follow, span
+from monitor.settings.validate import Validation
+from probes.contract import Fact
+from probes.units import quantity
+
+_OPERATORS: Final[Mapping[str, Operator]] = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "==": "==", "!=": "!="}
+_CONDITION = re.compile(r"\s*(\w+)\s*(<=|>=|==|!=|<|>)\s*(\S.*?)\s*")
+
+
+@dataclass(slots=True)
+class Draft:
+    """What the parts of the building share: the file, the tree it came from, and what there is to say."""
+
+    file: language.FileBlock
+    validation: Validation
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+    left_out: dict[str, NodeBlock | GroupBlock] = field(default_factory=dict)
+    """Nodes and groups that wait for something, and are not in the catalogue."""
+
+    def say(self, path: Path, message: str, *, warning: bool = False, at_key: bool = False) -> None:
+        """One thing about the value at a path, or about its key."""
+        _, tree = follow(self.validation.root, path)
+        _, parent = follow(self.validation.root, path[:-1])
+        place = parent.keys.get(path[-1], tree.place) if at_key and path else tree.place
+        (self.warnings if warning else self.problems).append(Problem.at(place, self.validation.shown(path), message))
+
+    def written(self, path: Path) -> Tree:
+        """What is written at a path."""
+        return follow(self.validation.root, path)[1]
+
+
+def condition(text: str, facts: Mapping[str, Fact] | None) -> Condition:
+    """`loss >= 1%` over a kind's facts, the number in the fact's base unit; ValueError says what is wrong. Without facts any name is taken."""
+    match = _CONDITION.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a condition: write <fact> <op> <number>, such as seconds > 3")
+    name, sign, number = match[1], match[2], match[3]
+    if facts is not None and name not in facts:
+        raise ValueError(f"{name!r} is not a fact of this kind: it has {', '.join(facts)}{guess(name, facts)}")
+    value = quantity(number, facts[name].unit) if facts is not None else _any_quantity(number)
+    return Condition(fact=name, op=_OPERATORS[sign], value=value, text=text.strip())
+
+
+def _any_quantity(number: str) -> float:
+    """The number of a fact whose unit nobody knows yet, by whatever unit is written."""
+    for unit in ("seconds", "ratio", "bytes", "bits_per_second"):
+        try:
+            return quantity(number, unit)
+        except ValueError:
+            continue
+    return quantity(number, "number")
+
+
+class Checks:
+    """Builds the checks of one file."""
+
+    def __init__(self, draft: Draft, rows: Mapping[str, Row]) -> None:
+        self.draft, self.rows = draft, rows
+        self.defaults = draft.file.defaults
+
+    def of(self, node: str, blocks: Mapping[str, CheckBlock]) -> Iterator[Check]:
+        """A node's checks of kinds in effect."""
+        for name, block in blocks.items():
+            check = self.build(node, name, block, ("nodes", node, "checks", name))
+            if check is not None:
+                yield check
+
+    def build(self, node: str, name: str, block: CheckBlock, path: Path) -> Check | None:
+        """One check; None when no engine reads its kind yet."""
+        kind, spec = block.kind()
+        every, timeout = block.every or self.defaults.every, block.timeout or self.defaults.timeout
+        if timeout >= every:
+            where = "timeout" if block.timeout else "every" if block.every else ""
+            source = "" if block.timeout and block.every else " (one of them by the defaults)"
+            message = f"timeout {span(timeout)} must be shorter than every {span(every)}{source}"
+            self.draft.say((*path, where) if where else path, message, at_key=not where)
+        row = self.rows[kind]
+        policy = self._policy(block, row, path)
+        if not row.in_effect:
+            return None
+        return Check(
+            id=f"{node}/{name}",
+            node=node,
+            name=name,
+            kind=kind,
+            spec=spec,
+            every=every,
+            timeout=timeout,
+            policy=policy,
+            effect=block.effect,
+        )
+
+    def _policy(self, block: CheckBlock, row: Row, path: Path) -> Policy:
+        confirm = self.defaults.confirm
+        if block.confirm is not None:
+            own = {name: getattr(block.confirm, name) for name in block.confirm.model_fields_set}
+            confirm = confirm.model_copy(update=own)
+        return Policy(
+            failures=confirm.failures,
+            recheck=confirm.recheck,
+            successes=confirm.successes,
+            degraded=confirm.degraded,
+            degraded_if=self._conditions(block.degraded_if, row, (*path, "degraded_if")),
+            down_if=self._conditions(block.down_if, row, (*path, "down_if")),
+        )
+
+    def _conditions(self, texts: Iterable[str], row: Row, path: Path) -> tuple[Condition, ...]:
+        made = []
+        for index, text in enumerate(texts):
+            try:
+                made.append(condition(text, row.facts))
+            except ValueError as error:
+                self.draft.say((*path, str(index)), str(error))
+        return tuple(made)
+
+
+class Nodes:
+    """Builds the nodes and groups of one file."""
+
+    def __init__(self, draft: Draft, checks: Checks, shortened: set[str]) -> None:
+        self.draft, self.checks, self.shortened = draft, checks, shortened
+        self.file = draft.file
+        self.known = [*self.file.nodes, *self.file.groups]
+
+    def build(self) -> tuple[dict[str, Node], dict[str, Check]]:
+        """Nodes and checks by id; what waits is left out and its dependants hang on to what it depends on itself."""
+        made: dict[str, tuple[Check, ...]] = {}
+        for name, block in self.file.nodes.items():
+            checks = tuple(self.checks.of(name, block.checks))
+            if not checks and (block.checks or name in self.shortened):
+                self.draft.left_out[name] = block
+            else:
+                made[name] = checks
+                if not checks:
+                    message = "this node has no check: its state will stay unknown"
+                    self.draft.say(("nodes", name), message, warning=True, at_key=True)
+        members = self._members(made)
+        self._check_parties()
+        self._check_circles()
+        nodes = {
+            name: self._node("nodes", name, self.file.nodes[name], checks=tuple(check.id for check in checks))
+            for name, checks in made.items()
+        }
+        for name, ids in members.items():
+            group = self.file.groups[name]
+            when = group.down_when
+            rule = GroupRule(members=ids, share=when.share, at_least=when.at_least, within=when.within)
+            nodes[name] = self._node("groups", name, group, group=rule)
+        self._check_former(nodes)
+        return nodes, {check.id: check for checks in made.values() for check in checks}
+
+    def _node(self, section: str, name: str, block: NodeBase, **more: Any) -> Node:
+        defaults = self.file.defaults
+        return Node(
+            id=name,
+            name=block.name,
+            type=block.type,
+            severity=block.severity,
+            owner=block.owner,
+            operator=block.operator,
+            carrier=block.carrier,
+            accountable=block.accountable,
+            recovery_target=block.recovery_target or defaults.recovery_target,
+            warn_at=defaults.warn_at if block.warn_at is None else block.warn_at,
+            settle=defaults.settle if block.settle is None else block.settle,
+            depends_on=self._parents(section, name, block),
+            runbook=block.runbook,
+            labels=MappingProxyType({key: value for key, value in block.labels.items() if value}),
+            degraded_incident=block.degraded_incident,
+            was=block.was,
+            **more,
+        )
+
+    def _parents(self, section: str, name: str, block: NodeBase) -> tuple[str, ...]:
+        """What it depends on; in the place of what was left out, that one's own."""
+        found: dict[str, None] = {}
+        seen: set[str] = set()
+        waiting = list(reversed(block.depends_on))
+        while waiting:
+            parent = normalize("NFC", waiting.pop())
+            if parent in seen or not parent:
+                continue
+            seen.add(parent)
+            if parent in self.draft.left_out:
+                waiting += reversed(self.draft.left_out[parent].depends_on)
+            elif parent in self.file.nodes or parent in self.file.groups:
+                found[parent] = None
+        return tuple(found)
+
+    def _members(self, made: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+        """The members of each group that has any."""
+        members: dict[str, tuple[str, ...]] = {}
+        for name, block in self.file.groups.items():
+            path = ("groups", name, "members")
+            ids = tuple(each for each in select(self.draft, block.members, path) if each in made and each != name)
+            if ids:
+                members[name] = ids
+            else:
+                self.draft.left_out[name] = block
+        return members
+
+    def _check_parties(self) -> None:
+        parties = self.file.parties
+        for section, blocks in (("nodes", self.file.nodes), ("groups", self.file.groups)):
+            for name, block in blocks.items():
+                for role in ("owner", "operator", "carrier"):
+                    party = getattr(block, role)
+                    if party and party not in self._names("parties"):
+                        message = f"there is no party {party!r}{guess(party, parties)}"
+                        self.draft.say((section, name, role), message)
+                for index, parent in enumerate(block.depends_on):
+                    if parent and normalize("NFC", parent) not in self._names("nodes") | self._names("groups"):
+                        message = f"there is no node {parent!r}{guess(parent, self.known)}"
+                        self.draft.say((section, name, "depends_on", str(index)), message)
+
+    def _names(self, section: str) -> set[str]:
+        return names(self.draft, section)
+
+    def _check_circles(self) -> None:
+        """A node that cannot work without itself, by whatever way round, and a member that depends on its own group."""
+        blocks: dict[str, NodeBlock | GroupBlock] = {**self.file.nodes, **self.file.groups}
+        done: set[str] = set()
+        for start in blocks:
+            way: list[str] = []
+            stack: list[tuple[str, Iterator[str]]] = []
+            if start not in done:
+                way.append(start)
+                stack.append((start, iter(blocks[start].depends_on)))
+            while stack:
+                node, parents = stack[-1]
+                parent = next(parents, None)
+                if parent is None:
+                    stack.pop()
+                    way.pop()
+                    done.add(node)
+                elif parent in way:
+                    circle = [*way[way.index(parent) :], parent]
+                    section = "nodes" if node in self.file.nodes else "groups"
+                    self.draft.say((section, node, "depends_on"), f"depends on itself: {' → '.join(circle)}")
+                elif parent in blocks and parent not in done:
+                    way.append(parent)
+                    stack.append((parent, iter(blocks[parent].depends_on)))
+
+    def _check_former(self, nodes: Mapping[str, Node]) -> None:
+        taken: dict[str, str] = {}
+        for node in nodes.values():
+            for index, former in enumerate(node.was):
+                section = "groups" if node.group else "nodes"
+                if former in self.known:
+                    self.draft.say(
+                        (section, node.id, "was", str(index)), f"{former!r} is still a node: a former id is not in use"
+                    )
+                elif taken.setdefault(former, node.id) != node.id:
+                    message = f"{former!r} is already the former id of {taken[former]}"
+                    self.draft.say((section, node.id, "was", str(index)), message)
+
+
+def names(draft: Draft, section: str) -> set[str]:
+    """The names written in a section, also of what is wrong in itself."""
+    return draft.validation.names.get(section, set())
+
+
+def select(draft: Draft, selectors: Iterable[MatchBlock], path: Path) -> list[str]:
+    """The ids of the nodes that any of the selectors fits, in the order of the file."""
+    found: dict[str, None] = {}
+    for index, selector in enumerate(selectors):
+        where = (*path, str(index)) if draft.written(path).elements() else path
+        check_match(draft, selector, where)
+        for name, block in [*draft.file.nodes.items(), *(draft.file.groups.items() if selector.node else ())]:
+            if fits(selector, name, block):
+                found[name] = None
+    return list(found)
+
+
+def fits(match: MatchBlock, name: str, block: NodeBase) -> bool:
+    """Whether a node is what a selector asks for."""
+    return (
+        (not match.node or name in match.node)
+        and (not match.type or block.type in match.type)
+        and (not match.severity or block.severity in match.severity)
+        and (not match.owner or block.owner in match.owner)
+        and (not match.carrier or block.carrier in match.carrier)
+        and all(block.labels.get(label) in values for label, values in match.labels.items())
+    )
+
+
+def check_match(draft: Draft, match: MatchBlock, path: Path) -> None:
+    """What a selector asks for has to exist somewhere; a value that nothing has is a slip of the pen."""
+    blocks = [*draft.file.nodes.values(), *draft.file.groups.values()]
+    labels: dict[str, set[str]] = {}
+    for block in blocks:
+        for label, value in block.labels.items():
+            labels.setdefault(label, set()).add(value)
+    known = {
+        "node": names(draft, "nodes") | names(draft, "groups"),
+        "type": {block.type for block in blocks},
+        "owner": names(draft, "parties"),
+        "carrier": names(draft, "parties"),
+    }
+    for key, there in known.items():
+        for value in getattr(match, key):
+            if normalize("NFC", value) not in there:
+                thing = "party" if key in ("owner", "carrier") else key if key == "node" else f"node of {key}"
+                draft.say((*path, key), f"there is no {thing} {value!r}{guess(value, there)}")
+    for label, values in match.labels.items():
+        for value in values:
+            if value not in labels.get(label, set()):
+                near = guess(value, labels[label]) if label in labels else guess(label, labels)
+                draft.say((*path, "labels", label), f"no node has the label {label}: {value!r}{near}")

@@ -1,0 +1,51 @@
+"""The kinds of probes and receivers there are right now: those in effect, and those to come.
+
+Owns: bringing `probes.KINDS`, the receivers handed to `load` and the table of later work to one form.
+Never: keeps anything; the tables are looked up when a file is read.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import probes
+from monitor.settings import later
+from probes.contract import Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One kind: the type its keys are read into, what it measures (None: anything), and whether an engine reads it yet."""
+
+    name: str
+    spec: Any
+    facts: Mapping[str, Fact] | None
+    addresses: tuple[str, ...]
+    in_effect: bool
+    summary: str = ""
+
+
+STEP_ADDRESSES: Final = ("get", "post", "put", "delete")
+"""The keys of a journey's step that say where its target is."""
+
+
+def probe_rows() -> dict[str, Row]:
+    """Kinds of probes by name."""
+    rows = {
+        kind.name: Row(kind.name, kind.spec, kind.facts, kind.addresses, in_effect=True, summary=kind.summary)
+        for kind in getattr(probes, "KINDS", {}).values()
+    }
+    for name, address in {"http": "url", "tcp": "host", "tls": "host", "dns": "name", "icmp": "host"}.items():
+        rows.setdefault(name, Row(name, dict[str, Any], None, (address,), in_effect=True))
+    for name, (spec, facts, addresses) in later.PROBES.items():
+        rows.setdefault(name, Row(name, spec, facts, addresses, in_effect=False, summary=spec.__doc__ or ""))
+    return rows
+
+
+def receiver_rows(known: Mapping[str, Any]) -> dict[str, Row]:
+    """Kinds of receivers by name; `known` are those that can be sent to, with the type of their keys."""
+    rows = {name: Row(name, spec, None, ("url",), in_effect=True) for name, spec in known.items()}
+    for name, spec in later.RECEIVERS.items():
+        ready = not known and name == "webhook"
+        rows.setdefault(name, Row(name, spec, None, ("url",), in_effect=ready, summary=spec.__doc__ or ""))
+    return rows

@@ -1,0 +1,317 @@
+"""What the language already has and no engine reads yet: accepted, validated, and listed by `validate` as not yet in effect.
+
+Owns: the keys of the kinds of probes and receivers to come, and the table of everything that is not in effect. A kind that gets its row in
+`probes.KINDS` (or is handed to `load` as a receiver) is read by that row at once; what is left of it here is then dead and goes.
+Never: makes anything of it.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from monitor.settings.blocks import Block, Words
+from monitor.settings.times import check_cron
+from probes.contract import Fact, Family
+from probes.patterns import Regex
+from probes.secret import Secret
+from probes.units import Duration, Port
+
+Text = str | Secret
+
+# Every key that no engine reads yet, one line each: the dotted way to it (`*` is any one word), `=` a value; what it waits for.
+NOT_IN_EFFECT: Final[tuple[tuple[str, str], ...]] = (
+    ("routes.*.escalate", "escalation"),
+    ("receivers.*.webhook.format=alertmanager", "Alertmanager's webhook form"),
+    ("reports.*.formats.*=xlsx", "reports as XLSX"),
+    ("reports.*.formats.*=pdf", "reports as PDF"),
+    ("reports.*.formats.*=docx", "reports as DOCX"),
+    ("holidays", "the calendar of working days"),
+    ("nodes.*.checks.*.http.expect.xpath", "XPath"),
+)
+
+
+class Extract(Block):
+    """Where a variable comes from: exactly one way."""
+
+    regex: Regex | None = None
+    """The first group of a pattern."""
+    json_path: Annotated[str | None, Field(alias="json")] = None
+    """A JSON path."""
+    css: str | None = None
+    """A CSS selector, with @attribute."""
+    xpath: str | None = None
+    """An XPath."""
+    header: str | None = None
+    """A header's name."""
+
+
+class Expectation(BaseModel):
+    """As `expect` of http; checked in full when the engine comes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    status: int | str | list[int | str] | None = None
+    version: str | list[str] | None = None
+    header: dict[str, Regex | list[Regex]] | None = None
+    header_not: dict[str, Regex | list[Regex]] | None = None
+    body: Regex | list[Regex] | None = None
+    body_not: Regex | list[Regex] | None = None
+    json_path: Annotated[str | list[str] | None, Field(alias="json")] = None
+    xpath: str | list[str] | None = None
+    tls: bool | None = None
+    size: str | list[str] | None = None
+
+
+class Poll(Block):
+    """Ask again until it is as expected."""
+
+    every: Duration
+    """How often."""
+    length: Annotated[Duration, Field(alias="for")]
+    """How long at most."""
+
+
+class Step(Block):
+    """One request of a journey."""
+
+    name: Annotated[str, Field(min_length=1)]
+    """What a failure of it is called."""
+    get: Text | None = None
+    """The address to get …"""
+    post: Text | None = None
+    """… or to post to …"""
+    put: Text | None = None
+    """… or to put to …"""
+    delete: Text | None = None
+    """… or to delete."""
+    headers: dict[str, Text] = Field(default_factory=dict)
+    """Sent with it."""
+    form: dict[str, Text] | None = None
+    """Sent as a form."""
+    json_body: Annotated[Any, Field(alias="json")] = None
+    """Sent as JSON."""
+    body: Text | None = None
+    """Sent as it is."""
+    auth: dict[str, Any] | None = None
+    """As of http."""
+    extract: dict[str, Extract] = Field(default_factory=dict)
+    """Variables for the steps after it."""
+    expect: Expectation | None = None
+    """As of http."""
+    poll: Poll | None = None
+    """Ask again until it is as expected."""
+
+
+class Journey(Block):
+    """Several steps on one cookie jar."""
+
+    steps: Annotated[tuple[Step, ...], Field(min_length=1)]
+    """In this order."""
+    base_url: Text | None = None
+    """What relative addresses are relative to."""
+    family: Family = Family.ANY
+    """Which internet protocol."""
+    proxy: Text | None = None
+    """A proxy."""
+    tls: dict[str, Any] | None = None
+    """As of http."""
+
+
+class SipExpect(Block):
+    """Which answers are good."""
+
+    status: int | str | list[int | str]
+    """A code, or `2xx`."""
+
+
+class Sip(Block):
+    """SIP OPTIONS: any final answer is alive."""
+
+    host: str
+    """Name or address."""
+    port: Port | None = None
+    """5060, for tls 5061."""
+    transport: Literal["udp", "tcp", "tls"] = "udp"
+    """How."""
+    uri: str | None = None
+    """Who is asked; sip:host unless written."""
+    sender: Annotated[str | None, Field(alias="from")] = None
+    """Who asks."""
+    expect: SipExpect | None = None
+    """Which answers are good."""
+
+
+class H323(Block):
+    """H.323: GatekeeperRequest and reachability of signalling; never a call."""
+
+    host: str
+    """Name or address."""
+    ras_port: Port = 1719
+    """UDP."""
+    signalling_port: Port = 1720
+    """TCP."""
+
+
+class Turn(Block):
+    """Credentials of a TURN server."""
+
+    user: Text
+    """Who."""
+    password: Secret
+    """By reference."""
+
+
+class Stun(Block):
+    """STUN Binding."""
+
+    host: str
+    """Name or address."""
+    port: Port = 3478
+    """Where."""
+    transport: Literal["udp", "tcp", "tls"] = "udp"
+    """How."""
+    turn: Turn | None = None
+    """Allocate, too."""
+
+
+class SnmpUser(Block):
+    """One protocol and pass phrase of SNMPv3."""
+
+    protocol: str
+    """SHA-256, AES-128, …"""
+    password: Secret
+    """By reference."""
+
+
+class Snmp(Block):
+    """SNMP v2c or v3: interfaces and single values."""
+
+    host: str
+    """Name or address."""
+    port: Port = 161
+    """UDP."""
+    version: Literal["2c", "3"] = "2c"
+    """In quotes."""
+    community: Secret | None = None
+    """By reference; v2c."""
+    user: Text | None = None
+    """v3."""
+    auth: SnmpUser | None = None
+    """v3."""
+    priv: SnmpUser | None = None
+    """v3."""
+    interfaces: tuple[str | int, ...] = ()
+    """By name or index."""
+    capacity: Annotated[float, Field(gt=0)] | None = None
+    """Mbit/s of the link."""
+    oids: dict[str, str] = Field(default_factory=dict)
+    """More facts: name and object id."""
+
+
+class Tsa(Block):
+    """A time stamp after RFC 3161."""
+
+    url: Text
+    """Where requests are posted."""
+    hash: Literal["sha256", "sha384", "sha512"] = "sha256"
+    """Of the imprint."""
+    ca: str | None = None
+    """A file of trusted certificates."""
+
+
+class Ocsp(Block):
+    """The state of a certificate, signed and fresh."""
+
+    cert: str
+    """The certificate's file."""
+    issuer: str
+    """Its issuer's file."""
+    url: Text | None = None
+    """Where; by the certificate unless written."""
+    crl: Text | None = None
+    """The revocation list, whose age is looked at."""
+
+
+class Heartbeat(Block):
+    """A job elsewhere must call us in time."""
+
+    token: Secret
+    """By reference; the address it calls ends with it."""
+    expect_every: Duration | None = None
+    """How often …"""
+    cron: Annotated[str, AfterValidator(check_cron)] | None = None
+    """… or when."""
+    grace: Duration | None = None
+    """How late it may be."""
+
+
+class Browser(Block):
+    """A real login in Chromium."""
+
+    steps: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)]
+    """What is done."""
+
+
+class Alertmanager(Block):
+    """Pushes to /api/v2/alerts."""
+
+    url: Text
+    """Its address."""
+
+
+class Template(Block):
+    """Any HTTP receiver, by a template."""
+
+    url: Text
+    """Where."""
+    method: Literal["POST", "PUT", "GET"] = "POST"
+    """How."""
+    headers: dict[str, Text] = Field(default_factory=dict)
+    """Sent with it."""
+    body: str = ""
+    """Jinja2, sandboxed."""
+
+
+class Email(Block):
+    """E-mail."""
+
+    to: Words
+    """Addresses."""
+    smtp: Text
+    """env:NAME with smtp://…"""
+
+
+class Webhook(Block):
+    """Our JSON, signed after Standard Webhooks."""
+
+    url: Text
+    """Where."""
+    secret: Secret | tuple[Secret, ...] | None = None
+    """By reference."""
+    format: Literal["standard", "alertmanager"] = "standard"
+    """The form of the body."""
+
+
+_SECONDS: Final = {"seconds": Fact(unit="seconds", meaning="time to the answer")}
+
+PROBES: Final[Mapping[str, tuple[type[Block], Mapping[str, Fact] | None, tuple[str, ...]]]] = MappingProxyType(
+    {
+        "journey": (Journey, _SECONDS, ("base_url",)),
+        "sip": (Sip, _SECONDS, ("host",)),
+        "h323": (H323, _SECONDS, ("host",)),
+        "stun": (Stun, _SECONDS, ("host",)),
+        "snmp": (Snmp, None, ("host",)),
+        "tsa": (Tsa, _SECONDS, ("url",)),
+        "ocsp": (Ocsp, None, ("url", "cert", "issuer")),
+        "heartbeat": (Heartbeat, None, ("token",)),
+        "browser": (Browser, _SECONDS, ()),
+    }
+)
+"""The kinds to come: their keys, their facts (None: any name is taken), and the keys that say where the target is."""
+
+RECEIVERS: Final[Mapping[str, type[Block]]] = MappingProxyType(
+    {"webhook": Webhook, "alertmanager": Alertmanager, "template": Template, "email": Email}
+)
+"""The kinds of receivers; those that `load` is handed take the place of these."""
