@@ -3,9 +3,8 @@
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
 
-from monitor.web import machine, pages, problems
+from monitor.web import assets, machine, pages, problems
 from monitor.web.view import View
 
 
@@ -23,7 +22,7 @@ def create_app(view: View) -> FastAPI:
     app.include_router(machine.operations(view))
     app.include_router(machine.api(view))
     app.include_router(pages.pages(view))
-    app.mount("/static", StaticFiles(directory=pages.HERE / "static"), name="static")
+    app.include_router(assets.static())
     wrapped: Any = problems.SafeHeaders
     app.add_middleware(wrapped)
     return app

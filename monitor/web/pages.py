@@ -2,20 +2,19 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined
 
 from monitor import words
 from monitor.model import Incident, IncidentState, Language, NodeState, Severity, State
 from monitor.rules import clock
 from monitor.rules.public import affected_nodes, known_node
+from monitor.web.assets import TEMPLATES
 from monitor.web.view import View
 
-HERE: Final = Path(__file__).parent
 WORST: Final = {State.DOWN: 0, State.UNREACHABLE: 1, State.DEGRADED: 2, State.UNKNOWN: 3, State.UP: 4}
 MARKS: Final = {"up": "●", "degraded": "▲", "down": "■", "unreachable": "◇", "unknown": "?", "maintenance": "–"}
 """A shape for each state beside its word: nobody has to tell colours apart."""
@@ -29,7 +28,7 @@ class Pages:
     def __init__(self, view: View) -> None:
         self._view = view
         self._templates = Environment(
-            loader=FileSystemLoader(HERE / "templates"),
+            loader=DictLoader(TEMPLATES),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
