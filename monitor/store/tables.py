@@ -1,0 +1,19 @@
+"""Which noun lives in which table."""
+
+from monitor.model import CheckState, Incident, IncidentEvent, Message, NodeState, Transition, Window
+from monitor.store import schema
+from monitor.store.mapping import Mapped
+from monitor.store.records import Attempt, AuditEntry, ClockStep, ReportRun, Token
+
+CHECKS = Mapped(CheckState, schema.checks)
+NODES = Mapped(NodeState, schema.nodes)
+TRANSITIONS = Mapped(Transition, schema.transitions)
+INCIDENTS = Mapped(Incident, schema.incidents)
+EVENTS = Mapped(IncidentEvent, schema.incident_events)
+MESSAGES = Mapped(Message, schema.messages)
+WINDOWS = Mapped(Window, schema.maintenance)
+ATTEMPTS = Mapped(Attempt, schema.deliveries)
+REPORTS = Mapped(ReportRun, schema.reports)
+STEPS = Mapped(ClockStep, schema.steps)
+TOKENS = Mapped(Token, schema.tokens)
+AUDIT = Mapped(AuditEntry, schema.audit)
