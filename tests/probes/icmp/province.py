@@ -1,6 +1,6 @@
 """A province behind a TUN device in a network namespace of its own: what answers there, and how, is ours to say.
 
-The engine's socket is opened by a thread that lives in the namespace; the loop that uses it stays outside. Nothing of the host is touched.
+A thread steps into the namespace to open the engine's socket there; the loop that uses it stays outside. Nothing of the host is touched.
 """
 
 import asyncio
@@ -11,8 +11,8 @@ import os
 import socket
 import struct
 import subprocess
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
 
 import pytest
@@ -23,6 +23,23 @@ from probes.echo_socket import open_echo_socket
 _TUNSETIFF = 0x400454CA
 _IFF_TUN_NO_PI = 0x1001
 _CLONE_NEWNET = 0x40000000
+
+
+_ROADS = """\
+link set lo up
+link set province mtu 1400
+link set province up
+addr add 10.9.0.1/24 dev province
+route add 10.130.0.0/16 dev province
+addr add fd00:9::1/64 dev province nodad
+route add fd00:130::/32 dev province
+"""
+
+
+def _call(name: str, *arguments: int) -> None:
+    """A system call that Python 3.11 does not have."""
+    if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments):
+        raise OSError(ctypes.get_errno(), name)
 
 
 def _allowed() -> str:
@@ -104,29 +121,39 @@ Answer = Callable[["Province", Request], None]
 class Province:
     """Answers whatever is sent to 10.130.0.0/16 and fd00:130::/32, by a table from address to behaviour; others are silent."""
 
-    def __init__(self, answers: dict[str, Answer], *, uplink: bool = True) -> None:
+    def __init__(self, answers: dict[str, Answer]) -> None:
         self.answers = answers
         self.requests: list[Request] = []
-        self._uplink = uplink
-        self._thread = ThreadPoolExecutor(max_workers=1)
 
     async def __aenter__(self) -> "Province":
-        self._tun = await asyncio.wrap_future(self._thread.submit(self._build))
+        self._home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        self._tun = self._build()
         asyncio.get_running_loop().add_reader(self._tun, self._arrived)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         asyncio.get_running_loop().remove_reader(self._tun)
-        os.close(self._tun)
-        self._thread.shutdown()
+        for descriptor in (self._tun, self._space, self._home):
+            os.close(descriptor)
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """This thread is in the namespace meanwhile."""
+        _call("setns", self._space, _CLONE_NEWNET)
+        try:
+            yield
+        finally:
+            _call("setns", self._home, _CLONE_NEWNET)
 
     def open_socket(self, family: int) -> tuple[socket.socket, bool]:
         """For the engine: its socket, in the province's namespace."""
-        return self._thread.submit(open_echo_socket, family).result()
+        with self.inside():
+            return open_echo_socket(family)
 
     def run(self, *command: str) -> None:
         """A command inside the namespace."""
-        self._thread.submit(subprocess.run, command, check=True, capture_output=True).result()
+        with self.inside():
+            subprocess.run(command, check=True, capture_output=True)
 
     def send(self, packet: bytes) -> None:
         os.write(self._tun, packet)
@@ -135,20 +162,14 @@ class Province:
         asyncio.get_running_loop().call_later(seconds, self.send, packet)
 
     def _build(self) -> int:
-        if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNET):
-            raise OSError(ctypes.get_errno(), "unshare")
-        tun = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
-        fcntl.ioctl(tun, _TUNSETIFF, struct.pack("16sH", b"province", _IFF_TUN_NO_PI))
-        commands = ["ip link set lo up", "ip link set province mtu 1400", "ip link set province up"]
-        if self._uplink:
-            commands += [
-                "ip addr add 10.9.0.1/24 dev province",
-                "ip route add 10.130.0.0/16 dev province",
-                "ip -6 addr add fd00:9::1/64 dev province nodad",
-                "ip -6 route add fd00:130::/32 dev province",
-            ]
-        for command in commands:
-            subprocess.run(command.split(), check=True, capture_output=True)
+        _call("unshare", _CLONE_NEWNET)
+        try:
+            self._space = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+            tun = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+            fcntl.ioctl(tun, _TUNSETIFF, struct.pack("16sH", b"province", _IFF_TUN_NO_PI))
+            subprocess.run(["ip", "-batch", "-"], input=_ROADS.encode(), check=True, capture_output=True)
+        finally:
+            _call("setns", self._home, _CLONE_NEWNET)
         return tun
 
     def _arrived(self) -> None:
