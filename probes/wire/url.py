@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 PORTS = {"http": 80, "https": 443}
 HOST_LIMIT = 253
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\"<>\\^`{|}]")
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _SAFE = "%/:@!$&'()*+,;=~-._?[]"
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?")
 
@@ -99,4 +100,6 @@ def ascii_host(host: str) -> str:
 
 def join(base: Url, location: bytes) -> Url:
     """The address a `Location` leads to, from where it was said; ValueError when it leads nowhere that a probe may go."""
-    return parse(urljoin(str(base), location.decode("utf-8").strip(" \t").partition("#")[0]))
+    text = location.decode("utf-8").strip(" \t").partition("#")[0]
+    # urljoin would read "http:///" as a path of the base.
+    return parse(text if _ABSOLUTE.match(text) else urljoin(str(base), text))
