@@ -6,11 +6,11 @@ Owns: the order inside a lane, and how much is in flight. Never: shares anything
 import asyncio
 import heapq
 import itertools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -187,12 +187,9 @@ class Desk:
             self._launch(self._try(name, lane), f"outbox {self.name} {name}")
         return None
 
-    def _launch(self, work: Awaitable[None], name: str) -> None:
-        async def landed() -> None:
-            await work
-
+    def _launch(self, work: Coroutine[Any, Any, None], name: str) -> None:
         assert self.group is not None
-        task = self.group.create_task(landed(), name=name)
+        task = self.group.create_task(work, name=name)
         self.flying.add(task)
         task.add_done_callback(self._landed)
 
