@@ -4,7 +4,7 @@ Owns: who is given what, and the order of beginning and end. Never: decides abou
 """
 
 import asyncio
-import contextlib
+import random
 import signal
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -13,17 +13,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import structlog
-from monitor.metrics import Exposition
-from monitor.rules.routing import recipients
 
 from monitor import settings
 from monitor.app import system
+from monitor.app.configuration import load_configuration
 from monitor.app.eyes import Eyes
 from monitor.app.supervise import Supervisor
+from monitor.metrics import Exposition
 from monitor.model import Catalogue, IncidentEvent, Message
 from monitor.notify import Courier, body, deliver, message_id
 from monitor.outbox import Outbox
 from monitor.pipeline import Anchors, Desk, News, Runner
+from monitor.rules.routing import recipients
 from monitor.rules.topology import House
 from monitor.rules.world import Draft, World, observe_anchors, reconcile, resume
 from monitor.schedule import Cadence, Calendar, Clock
@@ -130,10 +131,11 @@ class App:
             catalogue.receivers,
             lambda receiver, message: deliver(receiver, message, courier=courier, now=clock.wall()),
             now=clock.now,
+            jitter=lambda: random.uniform(-1, 1),  # noqa: S311 It spreads retries; nobody gains by guessing it.
             observe=self.exposition.delivery,
         )
         self.housekeeping = Housekeeping(self.store, clock, catalogue, self.workbench)
-        self.reports = Reports(self.store, clock, catalogue)
+        self.reports = Reports(self.store, clock, catalogue, self.outbox.offer)
         self.eyes = Eyes(self)
         self.server = WebServer(create_app(self.eyes), catalogue.daemon.host, catalogue.daemon.port)
         self.port = self.server.port
@@ -218,7 +220,7 @@ class App:
         """Read the configuration again. A bad one changes nothing but a metric; a good one keeps phases, states and incidents."""
         system.notify("RELOADING=1")
         try:
-            loaded = await asyncio.to_thread(settings.load, self.path, environ=self.environ, strict_references=True)
+            loaded = await asyncio.to_thread(load_configuration, self.path, self.environ, strict=True)
         except settings.ConfigError as error:
             self.exposition.reloaded(successful=False, at=self.clock.wall())
             for problem in error.problems:
@@ -293,6 +295,5 @@ def serve(path: Path, loaded: settings.Loaded, *, environ: Mapping[str, str]) ->
     """Run the daemon in a loop of its own until it is told to stop. AlreadyRunning when the state directory is held."""
     import uvloop
 
-    with state_lock(loaded.catalogue.daemon.state_dir), contextlib.suppress(KeyboardInterrupt):
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(App(path, loaded, environ).run())
+    with state_lock(loaded.catalogue.daemon.state_dir), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(App(path, loaded, environ).run())

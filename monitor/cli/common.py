@@ -67,9 +67,10 @@ def leave(code: int, text: str = "") -> NoReturn:
 def load(path: Path, *, strict: bool = False) -> "Loaded":
     """The configuration, or every error in it and exit code 2."""
     from monitor import settings
+    from monitor.app.configuration import load_configuration
 
     try:
-        return settings.load(path, environ=os.environ, strict_references=strict)
+        return load_configuration(path, os.environ, strict=strict)
     except settings.ConfigError as error:
         for problem in error.problems:
             complain(str(problem))

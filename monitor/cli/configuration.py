@@ -21,18 +21,19 @@ def register(app: typer.Typer) -> None:
 def validate(config: Config = DEFAULT, as_json: Json = False) -> None:
     """Check the configuration: every error with its place, what waits for an address, what is not yet in effect."""
     from monitor import settings
+    from monitor.app.configuration import receiver_specs
 
     if as_json:
-        result = settings.validation(config, environ=os.environ)
+        result = settings.verdict(config, environ=os.environ, receivers=receiver_specs())
         common.say_json(result)
         raise typer.Exit(common.GOOD if result["ok"] else common.WRONG)
     loaded = common.load(config)
     for warning in loaded.warnings:
         common.complain(f"warning: {warning}")
-    for line in loaded.not_in_effect:
-        common.complain(f"not yet in effect: {line}")
-    for line in loaded.waiting:
-        common.complain(f"waiting for an address: {line}")
+    for later in loaded.not_in_effect:
+        common.complain(str(later))
+    for waiting in loaded.waiting:
+        common.complain(f"waiting for an address: {waiting}")
     counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in loaded.counts.items())
     common.say(f"{config}: good: {counts}")
 
@@ -55,5 +56,6 @@ def plan(
 def schema() -> None:
     """Print the JSON schema of the configuration file, for editors."""
     from monitor import settings
+    from monitor.app.configuration import receiver_specs
 
-    common.say(json.dumps(settings.schema(), ensure_ascii=False, indent=2))
+    common.say(json.dumps(settings.schema(receiver_specs()), ensure_ascii=False, indent=2))

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from monitor import settings, words
 from monitor.app.application import App
+from monitor.app.configuration import load_configuration
 from monitor.app.system import log_to
 from monitor.cli import common
 from monitor.sandbox import BoxProcess, Fault, Pace, communes, configuration, free_port, new_secret
@@ -68,7 +69,7 @@ def play(folder: Path, port: int, *, quiet: bool) -> None:
     log_file = (folder / "thongsuot.log").open("a", encoding="utf-8")
     log_to(log_file, colours=False)
     try:
-        loaded = settings.load(path, environ=environ, strict_references=True)
+        loaded = load_configuration(path, environ, strict=True)
     except settings.ConfigError as error:
         common.leave(common.WRONG, "\n".join(str(problem) for problem in error.problems))
     _welcome(folder, port, echo=echo)

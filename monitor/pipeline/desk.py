@@ -136,7 +136,7 @@ class Desk:
             except StoreError as problem:
                 # What was not stored has not happened: the draft is dropped, and the same outcomes are judged again.
                 self.trouble = str(problem)
-                log.error("store.trouble", problem=str(problem), waiting=len(self._inbox))
+                log.warning("store.trouble", problem=str(problem), waiting=len(self._inbox))
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, 5.0)
                 continue

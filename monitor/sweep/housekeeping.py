@@ -14,6 +14,7 @@ from monitor.model import Catalogue, IncidentState, MaintenancePlan, Window
 from monitor.rules import calendar
 from monitor.schedule import Clock, occurrences
 from monitor.store import Batch, ClockStep, Store, StoreError
+from monitor.sweep.archive import ends
 from probes import KINDS, Outcome, Secret, Seen, Workbench, run
 
 log = structlog.get_logger()
@@ -107,7 +108,7 @@ class Housekeeping:
         for plan in self.catalogue.reports:
             due = calendar.read_due(plan.kind, plan.at)
             made = await self._store.reports(plan.kind)
-            last = calendar.parse(made[-1].period, zone).end if made else None
+            last = ends(made[-1].period, zone) if made else None
             starts = [period.start for period in calendar.owed(due, now, zone, last=last)]
             oldest = min([oldest, calendar.containing(plan.kind, now, zone).start, *starts])
         active = await self._store.incidents(states=[s for s in IncidentState if s.active], limit=500)
@@ -123,13 +124,13 @@ def expand(plans: Iterable[MaintenancePlan], catalogue: Catalogue, start: dateti
             length = plan.length or timedelta(0)
             found = occurrences(plan.cron, catalogue.province.zone, start=start - length, end=end)
             moments = [(moment, moment + length) for moment in found if moment + length > start]
-        for begins, ends in moments:
+        for begins, over in moments:
             yield Window(
                 id=f"{plan.id}@{begins.astimezone(UTC):%Y%m%dT%H%M%SZ}",
                 plan=plan.id,
                 nodes=frozenset(plan.nodes),
                 start=begins,
-                end=ends,
+                end=over,
                 reason=plan.reason,
                 announced_at=plan.announced_at,
                 force_majeure=plan.force_majeure,

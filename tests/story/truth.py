@@ -1,0 +1,67 @@
+"""The truth of the box, read back: who was cut when, and what the receiver really got."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A fault with its edges."""
+
+    kind: str
+    target: str
+    root: str
+    nodes: frozenset[str]
+    start: datetime
+    end: datetime
+
+
+def cuts(path: Path) -> list[Cut]:
+    """Every fault of the truth file that began and ended."""
+    open_: dict[str, dict[str, Any]] = {}
+    found: list[Cut] = []
+    for line in map(json.loads, path.read_text("utf-8").splitlines()):
+        if line["event"] == "begins":
+            open_[line["title"]] = line
+        elif line["event"] == "ends":
+            first = open_.pop(line["title"])
+            found.append(
+                Cut(
+                    kind=first["fault"], target=first["target"], root=first["root"], nodes=frozenset(first["nodes"]),
+                    start=datetime.fromisoformat(first["at"]), end=datetime.fromisoformat(line["at"]),
+                )  # fmt: skip
+            )
+    return found
+
+
+def arrivals(path: Path) -> list[dict[str, Any]]:
+    """What the receiver's synced log holds, in order of arrival; every signature was checked before it was written."""
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+
+
+def by_incident(messages: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
+    """Types of messages by incident, in order of arrival, copies (same id) taken once."""
+    seen: set[str] = set()
+    told: dict[str, list[str]] = defaultdict(list)
+    for arrival in messages:
+        incident = arrival["message"]["data"].get("incident")
+        if incident is not None and arrival["id"] not in seen:
+            told[incident["id"]].append(arrival["message"]["type"])
+        seen.add(arrival["id"])
+    return dict(told)
+
+
+def seconds_in(stretches: Iterable[tuple[datetime, datetime]], start: datetime, end: datetime) -> float:
+    """Seconds of [start, end) inside any of the stretches, overlaps counted once."""
+    total, reached = 0.0, start
+    for since, until in sorted(stretches):
+        since, until = max(since, reached), min(until, end)
+        if since < until:
+            total += (until - since).total_seconds()
+            reached = until
+    return total
