@@ -120,6 +120,14 @@ class Window:
     force_majeure: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One row of a ledger as it stands: from `at` on it was shown as `state`."""
+
+    at: datetime
+    state: State
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckState:
     """What the judge remembers of a check between outcomes.
@@ -142,7 +150,7 @@ class CheckState:
     blind_since: datetime | None = None
     reason: Reason = Reason.OK
     detail: str = ""
-    shown: tuple[tuple[datetime, State], ...] = ()
+    shown: tuple[Shown, ...] = ()
     """The latest rows of its ledger, oldest first: what a late verdict may have to correct. A dozen and a half at most."""
 
 

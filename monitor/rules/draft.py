@@ -6,6 +6,7 @@ Owns: the containers and their reading-through. Never: decides anything.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from monitor.model import (
     MONITOR,
@@ -18,6 +19,8 @@ from monitor.model import (
     Transition,
     Window,
 )
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +54,14 @@ class World:
     unwell: dict[str, datetime] = field(default_factory=dict)
     asked: dict[str, datetime] = field(default_factory=dict)
     latest: dict[str, str] = field(default_factory=dict)
+    member: dict[str, str] = field(default_factory=dict)
+    covered: frozenset[str] = frozenset()
     active: set[str] = field(default_factory=set)
     dirty: set[str] = field(default_factory=set)
     waiting: set[str] = field(default_factory=set)
     touched: set[str] = field(default_factory=set)
+    turned: set[str] = field(default_factory=set)
+    ticked: datetime | None = None
     windows: tuple[Window, ...] = ()
 
     @classmethod
@@ -72,6 +79,7 @@ class World:
                 world.latest[incident.node] = incident.id
             if incident.state.active:
                 world.active.add(incident.id)
+                world.member.update({a.node: incident.id for a in incident.affected if a.until is None})
                 world.latest[incident.node] = incident.id
                 if incident.node == MONITOR:
                     world.monitor = MonitorState(cut_since=incident.started_at)
@@ -100,10 +108,15 @@ class Draft:
         self.unwell: dict[str, datetime | None] = {}
         self.asked: dict[str, datetime] = {}
         self.latest: dict[str, str] = {}
+        self.member: dict[str, str | None] = {}
+        self.covered = world.covered
         self.active = set(world.active)
         self.dirty = set(world.dirty)
         self.waiting = set(world.waiting)
         self.touched = set(world.touched)
+        self.turned = set(world.turned)
+        self.ticked = world.ticked
+        self.forgotten: set[str] = set()
 
     @property
     def empty(self) -> bool:
@@ -145,14 +158,17 @@ class Draft:
         """The start of the node's failure, judged or still suspected."""
         return self.unwell[node] if node in self.unwell else self.world.unwell.get(node)
 
+    def member_of(self, node: str) -> str | None:
+        """The incident in which the node is listed as affected, and still is."""
+        return self.member[node] if node in self.member else self.world.member.get(node)
+
     def asked_at(self, key: str) -> datetime | None:
         """When this check, or the members of this group, were last asked out of turn."""
         return self.asked.get(key) or self.world.asked.get(key)
 
     def put(self, incident: Incident) -> None:
-        """Keep this version of an incident, in the indexes too."""
+        """Keep this version of an incident."""
         self.incidents[incident.id] = incident
-        self.latest[incident.node] = incident.id
         if incident.state.active:
             self.active.add(incident.id)
         else:
@@ -172,16 +188,27 @@ class Draft:
         world.seen.update(self.seen)
         world.asked.update(self.asked)
         world.latest.update(self.latest)
-        for node, since in self.unwell.items():
-            if since is None:
-                world.unwell.pop(node, None)
-            else:
-                world.unwell[node] = since
+        _overlay(world.unwell, self.unwell)
+        _overlay(world.member, self.member)
         for id in self.gone:
-            for table in (world.checks, world.nodes, world.seen, world.unwell, world.asked):
+            for table in (world.checks, world.nodes, world.seen, world.unwell, world.asked, world.member, world.latest):
                 table.pop(id, None)
-        world.monitor, world.windows = self.monitor, self.windows
-        world.active, world.dirty, world.waiting, world.touched = self.active, self.dirty, self.waiting, self.touched
+        world.monitor, world.windows, world.covered = self.monitor, self.windows, self.covered
+        world.active, world.dirty, world.waiting = self.active, self.dirty, self.waiting
+        world.touched, world.turned, world.ticked = self.touched, self.turned, self.ticked
+        for id in self.forgotten:
+            incident = world.incidents.pop(id, None)
+            if incident is not None and world.latest.get(incident.node) == id:
+                del world.latest[incident.node]
+
+
+def _overlay(table: dict[str, Value], changes: dict[str, Value | None]) -> None:
+    """Write changes into a table; None takes the key away."""
+    for key, value in changes.items():
+        if value is None:
+            table.pop(key, None)
+        else:
+            table[key] = value
 
 
 def display(state: CheckState) -> State:

@@ -17,13 +17,15 @@ MONITOR_NODE = Node(id=MONITOR, name="Giám sát", type="monitor", severity=Seve
 class House:
     """The compiled graph. Every mapping has every node; tuples are in the order said.
 
-    `above` are the direct ones: what it depends on, the groups it is a member of; for a group also the wider groups, and whatever all its
-    members depend on. `ancestors` is its closure, highest first; `descendants` the reverse, highest first too.
-    `depends` is the closure of `depends_on` alone. `rank` orders nodes from the top: whatever explains stands before what it explains.
+    `parents` are the nodes it depends on and `children` those that depend on it, both directly; `depends` is the closure of `parents`.
+    `above` are all that stand directly above: its parents and the groups it is a member of; for a group also the wider groups, and whatever
+    all its members depend on. `ancestors` is its closure, highest first; `descendants` the reverse, highest first too.
+    `rank` orders nodes from the top: whatever explains stands before what it explains.
     """
 
     nodes: Mapping[str, Node]
     checks: Mapping[str, Check]
+    parents: Mapping[str, tuple[str, ...]]
     above: Mapping[str, tuple[str, ...]]
     ancestors: Mapping[str, tuple[str, ...]]
     descendants: Mapping[str, tuple[str, ...]]
@@ -70,6 +72,7 @@ class House:
         return House(
             nodes={**nodes, MONITOR: MONITOR_NODE},
             checks=catalogue.checks,
+            parents=depends_on,
             above=above,
             ancestors=ancestors,
             descendants={id: tuple(list_) for id, list_ in below.items()},
