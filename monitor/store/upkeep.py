@@ -237,8 +237,10 @@ class Keeper:
 
 def _too_old(samples: int, hourly: int, ledger: int) -> Iterable[tuple[Table, ColumnElement[bool]]]:
     """What may go, by table: what ended before the limit of its kind (microseconds)."""
-    yield schema.chunks, schema.chunks.c.start + schema.chunks.c.hours * HOUR <= samples
-    yield schema.hourly, schema.hourly.c.start + HOUR <= hourly
+    chunk = schema.chunks.c
+    ended = [and_(chunk.hours == hours, chunk.start <= samples - size) for hours, size in ((1, HOUR), (24, DAY))]
+    yield schema.chunks, or_(*ended)
+    yield schema.hourly, schema.hourly.c.start <= hourly - HOUR
     # The last transition before the limit says what a node's state was at the limit.
     row, later = schema.transitions.c, schema.transitions.alias("later")
     followed = (
@@ -246,9 +248,9 @@ def _too_old(samples: int, hourly: int, ledger: int) -> Iterable[tuple[Table, Co
     )
     yield schema.transitions, and_(row.at < ledger, followed)
     incidents = schema.incidents.c
-    ended = func.coalesce(incidents.closed_at, incidents.resolved_at, incidents.started_at)
+    over = func.coalesce(incidents.closed_at, incidents.resolved_at, incidents.started_at)
     active = [state.value for state in IncidentState if state.active]
-    gone = and_(incidents.state.not_in(active), ended < ledger)
+    gone = and_(incidents.state.not_in(active), over < ledger)
     yield schema.incident_events, schema.incident_events.c.id.in_(select(incidents.id).where(gone))
     yield schema.incidents, gone
     told = and_(schema.messages.c.state == MessageState.DELIVERED.value, schema.messages.c.closed_at < ledger)
