@@ -92,7 +92,13 @@ _FORMS: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
 
 
 def parse(text: str, zone: tzinfo) -> Period:
-    """`2026-11-21`, `2026-W47`, `2026-11`, `2026-Q4` or `2026`; ValueError says what would be right."""
+    """`2026-11-21`, `2026-W47`, `2026-11`, `2026-Q4` or `2026`; ValueError says what would be right.
+
+    The `name` of a period that is cut off the calendar's borders is taken too.
+    """
+    if cut := re.fullmatch(rf"({'|'.join(KINDS)})-(\d{{4}}-\d\d-\d\d)-(\d{{4}}-\d\d-\d\d)", text.strip()):
+        off: Kind = next(kind for kind in KINDS if kind == cut[1])
+        return _between(off, date.fromisoformat(cut[2]), date.fromisoformat(cut[3]), zone)
     for kind, form in _FORMS:
         match = form.fullmatch(text.strip())
         if match is None:

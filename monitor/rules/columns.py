@@ -25,6 +25,7 @@ _BUCKETS: Final = tuple(Bucket)
 _CODE: Final = {bucket: code for code, bucket in enumerate(_BUCKETS)}
 CODES: Final[Mapping[State, int]] = {state: _CODE[Bucket(state.value)] for state in State}
 """A state as a number in `Columns.code`."""
+_STATES: Final = {code: state for state, code in CODES.items()}
 _UNKNOWN: Final = _CODE[Bucket.UNKNOWN]
 _EXCLUDED: Final = _CODE[Bucket.EXCLUDED]
 _KINDS: Final = (Bucket.UP, Bucket.DOWN, Bucket.UNREACHABLE)
@@ -49,6 +50,21 @@ class Columns:
     at: Ints
     after: Ints
     code: Ints
+
+    def history(self, name: str) -> list[Transition]:
+        """One node's rows as transitions, without what columns do not hold (reason, detail, when it was judged)."""
+        index = self.names.index(name)
+        one, two = np.searchsorted(self.subject, (index, index + 1))
+        return [
+            Transition(subject=name, at=_moment(at), state=_STATES[code], after=_moment(after))
+            for at, after, code in zip(
+                self.at[one:two].tolist(), self.after[one:two].tolist(), self.code[one:two].tolist(), strict=True
+            )
+        ]
+
+
+def _moment(at: int) -> datetime:
+    return EPOCH + timedelta(microseconds=at)
 
 
 def columns(histories: Mapping[str, Sequence[Transition]], names: Iterable[str]) -> Columns:

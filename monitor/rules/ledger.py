@@ -7,8 +7,9 @@ All lengths are `timedelta`s, which count whole microseconds: sums are exact, in
 
 What it decides, where one could decide otherwise:
 
-* **Unknown wins over excluded.** A second in which nobody looked (a gap, or blind outcomes) is `unknown` also inside an announced window. Neither counts for
-  availability, so that figure does not care; but coverage measures the monitor, and an announcement must not be able to raise it.
+* **Unknown wins over excluded.** A second in which nobody looked (a gap, or blind outcomes) is `unknown` also inside an
+  announced window. Neither counts for availability, so that figure does not care; but coverage measures the monitor, and an
+  announcement must not be able to raise it.
 * **An outage interrupted by unknown (or excluded) time is one outage.** Only a stretch that was seen good ends it. Its length is the time it
   was seen bad, so that the lengths of all outages add up to `down + unreachable`.
 * **Outages are cut to the period.** One that began before it counts, with what lies inside; the incident keeps the whole.
@@ -142,26 +143,24 @@ class Ledger:
 
     def __add__(self, other: "Ledger") -> "Ledger":
         """Two nodes, or two periods, together. (An outage over the border of two periods counts in each.)"""
-        return Ledger(
-            time={bucket: self.time[bucket] + other.time[bucket] for bucket in Bucket},
-            slack={
-                edge: self.slack.get(edge, ZERO) + other.slack.get(edge, ZERO)
-                for edge in sorted({*self.slack, *other.slack})
-            },
-            outages=self.outages + other.outages,
-            longest=max(self.longest, other.longest),
-            repaired=self.repaired + other.repaired,
-            repair=self.repair + other.repair,
-        )
-
-
-EMPTY: Final = Ledger(time=MappingProxyType(dict.fromkeys(Bucket, ZERO)))
-"""What sums start from."""
+        return total((self, other))
 
 
 def total(ledgers: Iterable[Ledger]) -> Ledger:
-    """The sum of many."""
-    return sum(ledgers, EMPTY)
+    """The sum of many: what `+` gives, at the price of one."""
+    many = list(ledgers)
+    slack: dict[Edge, timedelta] = {}
+    for one in many:
+        for edge, length in one.slack.items():
+            slack[edge] = slack.get(edge, ZERO) + length
+    return Ledger(
+        time={bucket: sum((one.time[bucket] for one in many), ZERO) for bucket in Bucket},
+        slack=slack,
+        outages=sum(one.outages for one in many),
+        longest=max((one.longest for one in many), default=ZERO),
+        repaired=sum(one.repaired for one in many),
+        repair=sum((one.repair for one in many), ZERO),
+    )
 
 
 def order(transitions: Iterable[Transition]) -> list[Transition]:

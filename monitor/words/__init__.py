@@ -5,6 +5,7 @@ Never: decides, reads a clock or a file, or imports a noun of another floor: it 
 """
 
 from monitor.words.catalogue import fields, keys, say
+from monitor.words.collation import Key as SortKey
 from monitor.words.collation import sort_key
 from monitor.words.numbers import NOTHING, Lang, number, percent
 from monitor.words.reasons import REASONS
@@ -28,6 +29,7 @@ __all__ = [
     "NOTHING",
     "REASONS",
     "Lang",
+    "SortKey",
     "about",
     "bucket",
     "capital",

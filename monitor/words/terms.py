@@ -99,6 +99,8 @@ TYPES: Final[Table] = {
     "portal": ("trang thông tin điện tử", "portal"),
     "carrier": ("mạng của doanh nghiệp viễn thông", "carrier"),
     "network": ("mạng", "network"),
+    "region": ("địa bàn", "region"),
+    "uplink": ("đường truyền trung tâm dữ liệu", "uplink"),
     "hub": ("nút mạng trung tâm", "hub"),
     "signature": ("dịch vụ chữ ký số", "signature service"),
     "identity": ("dịch vụ định danh, xác thực", "identity service"),

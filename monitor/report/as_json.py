@@ -1,0 +1,168 @@
+"""The report as JSON, `thongsuot.report/1`: what machines read, and what every other format shows.
+
+Owns: the public names of the fields (`report.schema.json` beside this file describes them). Never: rounds beyond the microsecond.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from monitor.model import Bucket
+from monitor.report.figures import GroupRow, IncidentRow, NodeRow, Recovery, Report, verdict
+from monitor.rules.calendar import Period
+from monitor.rules.ledger import Availability, Ledger
+
+VERSION: Final = "thongsuot.report/1"
+
+Json = dict[str, Any]
+
+
+def render(report: Report) -> bytes:
+    """UTF-8, two spaces, keys in the documented order, a newline at the end."""
+    return (json.dumps(as_dict(report), ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode()
+
+
+def as_dict(report: Report) -> Json:
+    """The whole report as plain values."""
+    previous = report.previous
+    province = report.source.catalogue.province
+    return {
+        "version": VERSION,
+        "period": _period(report.period, report.label) | {"complete": report.complete},
+        "generated_at": moment(report.generated_at),
+        "province": {
+            "id": province.id,
+            "name": province.name,
+            "timezone": str(province.zone),
+            "issuer": province.issuer,
+        },
+        "language": report.source.language,
+        "total": figures(report.total),
+        "nodes": [_node(row) for row in report.nodes],
+        "groups": [_group(row) for row in report.groups],
+        "incidents": [_incident(row) for row in report.incidents],
+        "recovery": recovery(report.recovery),
+        "citizens": {
+            "nodes": list(report.citizens.nodes),
+            "seconds": seconds(report.citizens.lost),
+            "low": seconds(report.citizens.low),
+            "high": seconds(report.citizens.high),
+            "coverage": report.citizens.coverage,
+        },
+        "maintenance": [
+            {
+                "id": row.window.id,
+                "start": moment(row.window.start),
+                "end": moment(row.window.end),
+                "nodes": sorted(row.window.nodes),
+                "reason": row.window.reason,
+                "announced_at": moment(row.window.announced_at) if row.window.announced_at else None,
+                "short_notice": row.short_notice,
+                "force_majeure": row.window.force_majeure,
+            }
+            for row in report.windows
+        ],
+        "blind": [{"since": moment(since), "until": moment(until)} for since, until in report.blind],
+        "previous": None
+        if previous is None
+        else {
+            "period": _period(previous.period, previous.label),
+            "total": figures(previous.total),
+            "recovery": recovery(previous.recovery),
+            "nodes": {node: _share(ledger.availability) for node, ledger in previous.nodes.items()},
+        },
+        "notes": list(report.notes),
+    }
+
+
+def moment(at: datetime) -> str:
+    """RFC 3339 in UTC, with microseconds only where there are any."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def seconds(length: timedelta) -> float:
+    """Seconds, whole ones as integers; a double holds the microseconds of any period here."""
+    whole, rest = divmod(length, timedelta(seconds=1))
+    return length.total_seconds() if rest else whole
+
+
+def figures(ledger: Ledger) -> Json:
+    """The figures of a ledger, as they stand in `nodes`, `groups` and `total`."""
+    return {
+        "seconds": {bucket.value: seconds(ledger.time[bucket]) for bucket in Bucket},
+        "availability": _share(ledger.availability),
+        "own_availability": _share(ledger.own),
+        "coverage": ledger.coverage,
+        "outages": ledger.outages,
+        "longest_outage_seconds": seconds(ledger.longest),
+        "mttr_seconds": None if ledger.mttr is None else seconds(ledger.mttr),
+        "verdict": verdict(ledger),
+    }
+
+
+def recovery(counts: Recovery) -> Json:
+    """Incidents against their targets."""
+    return {
+        "incidents": counts.incidents,
+        "met": counts.met,
+        "breached": counts.breached,
+        "open": counts.open,
+        "late": counts.late,
+    }
+
+
+def _share(figure: Availability) -> Mapping[str, float | None]:
+    return {"value": figure.value, "low": figure.low, "high": figure.high}
+
+
+def _period(period: Period, label: str) -> Json:
+    return {
+        "kind": period.kind,
+        "start": moment(period.start),
+        "end": moment(period.end),
+        "label": label,
+        "name": period.name,
+        "seconds": seconds(period.length),
+    }
+
+
+def _node(row: NodeRow) -> Json:
+    node = row.node
+    about = {
+        "id": node.id,
+        "name": node.name,
+        "type": node.type,
+        "severity": node.severity.value,
+        "owner": node.owner,
+        "operator": node.operator,
+        "carrier": node.carrier,
+        "labels": dict(node.labels),
+    }
+    return about | figures(row.ledger)
+
+
+def _group(row: GroupRow) -> Json:
+    about = {"by": row.by, "id": row.id, "name": row.name, "nodes": row.nodes}
+    return about | figures(row.ledger) | {"recovery": recovery(row.recovery)}
+
+
+def _incident(row: IncidentRow) -> Json:
+    incident = row.incident
+    return {
+        "id": incident.id,
+        "node": incident.node,
+        "name": row.name,
+        "severity": incident.severity.value,
+        "state": incident.state.value,
+        "reason": incident.reason.value,
+        "detail": incident.detail,
+        "started_at": moment(incident.started_at),
+        "resolved_at": moment(incident.resolved_at) if incident.resolved_at else None,
+        "elapsed_seconds": seconds(row.elapsed),
+        "paused_seconds": seconds(row.paused),
+        "target_seconds": seconds(incident.target),
+        "met": row.met,
+        "cause": incident.cause,
+        "affected_total": len(incident.affected),
+    }
