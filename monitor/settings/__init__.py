@@ -6,7 +6,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from monitor.settings.load import Loaded, NotInEffect, Waiting, load, verdict
+from monitor.settings.effect import NotInEffect
+from monitor.settings.load import Loaded, Waiting, load, verdict
 from monitor.settings.problems import ConfigError, Problem
 from monitor.settings.reload import Change, Difference, Plan, plan
 from monitor.settings.schema import NO_RECEIVERS, grammar

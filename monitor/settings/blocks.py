@@ -72,8 +72,8 @@ class OneKind(Block):
     def _exactly_one(self) -> Self:
         written = [kind for kind in self.kind_names if kind in self.model_fields_set]
         if self.kind_names and len(written) != 1:
-            has = f"both {' and '.join(written)}" if written else "none"
-            raise ValueError(f"this has {has} of the kinds: write exactly one of {', '.join(self.kind_names)}")
+            has = f"both {' and '.join(written)}" if written else "no kind"
+            raise ValueError(f"has {has}: write exactly one of {', '.join(self.kind_names)}")
         return self
 
     def kind(self) -> tuple[str, Any]:

@@ -4,6 +4,7 @@ Owns: defaults, thresholds against the facts of each kind, dependencies (none un
 Never: reads a file or looks at an environment.
 """
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -154,16 +155,21 @@ class Nodes:
                 if not checks:
                     message = "this node has no check: its state will stay unknown"
                     self.draft.say(("nodes", name), message, warning=True, at_key=True)
-        members = self._members(made)
+        members = self._members()
         self._check_parties()
-        self._check_circles()
+        self._check_circles(members)
+        for name, ids in members.items():
+            members[name] = tuple(each for each in ids if each in made or each in self.file.groups)
+            if not members[name]:
+                self.draft.left_out[name] = self.file.groups[name]
         nodes = {
             name: self._node("nodes", name, self.file.nodes[name], checks=tuple(check.id for check in checks))
             for name, checks in made.items()
         }
-        for name, ids in members.items():
-            group = self.file.groups[name]
-            when = group.down_when
+        for name, group in self.file.groups.items():
+            ids, when = members[name], group.down_when
+            if not ids:
+                continue
             rule = GroupRule(members=ids, share=when.share, at_least=when.at_least, within=when.within)
             nodes[name] = self._node("groups", name, group, group=rule)
         self._check_former(nodes)
@@ -197,7 +203,7 @@ class Nodes:
         seen: set[str] = set()
         waiting = list(reversed(block.depends_on))
         while waiting:
-            parent = normalize("NFC", waiting.pop())
+            parent = _composed(waiting.pop())
             if parent in seen or not parent:
                 continue
             seen.add(parent)
@@ -207,17 +213,12 @@ class Nodes:
                 found[parent] = None
         return tuple(found)
 
-    def _members(self, made: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-        """The members of each group that has any."""
-        members: dict[str, tuple[str, ...]] = {}
-        for name, block in self.file.groups.items():
-            path = ("groups", name, "members")
-            ids = tuple(each for each in select(self.draft, block.members, path) if each in made and each != name)
-            if ids:
-                members[name] = ids
-            else:
-                self.draft.left_out[name] = block
-        return members
+    def _members(self) -> dict[str, tuple[str, ...]]:
+        """Whom each group is made of, those that wait included."""
+        return {
+            name: tuple(each for each in select(self.draft, block.members, ("groups", name, "members")) if each != name)
+            for name, block in self.file.groups.items()
+        }
 
     def _check_parties(self) -> None:
         parties = self.file.parties
@@ -229,37 +230,47 @@ class Nodes:
                         message = f"there is no party {party!r}{guess(party, parties)}"
                         self.draft.say((section, name, role), message)
                 for index, parent in enumerate(block.depends_on):
-                    if parent and normalize("NFC", parent) not in self._names("nodes") | self._names("groups"):
+                    if parent and _composed(parent) not in self._names("nodes") | self._names("groups"):
                         message = f"there is no node {parent!r}{guess(parent, self.known)}"
                         self.draft.say((section, name, "depends_on", str(index)), message)
 
     def _names(self, section: str) -> set[str]:
         return names(self.draft, section)
 
-    def _check_circles(self) -> None:
-        """A node that cannot work without itself, by whatever way round, and a member that depends on its own group."""
-        blocks: dict[str, NodeBlock | GroupBlock] = {**self.file.nodes, **self.file.groups}
+    def _check_circles(self, members: Mapping[str, tuple[str, ...]]) -> None:
+        """A node that cannot work without itself, by whatever way round; a group cannot work without its members."""
+        needs = {
+            name: (*map(_composed, block.depends_on), *members.get(name, ()))
+            for name, block in (*self.file.nodes.items(), *self.file.groups.items())
+        }
         done: set[str] = set()
-        for start in blocks:
-            way: list[str] = []
-            stack: list[tuple[str, Iterator[str]]] = []
-            if start not in done:
-                way.append(start)
-                stack.append((start, iter(blocks[start].depends_on)))
+        for start in needs:
+            if start in done:
+                continue
+            way = {start: None}
+            stack = [(start, iter(needs[start]))]
             while stack:
-                node, parents = stack[-1]
-                parent = next(parents, None)
-                if parent is None:
+                node, below = stack[-1]
+                need = next(below, None)
+                if need is None:
                     stack.pop()
-                    way.pop()
+                    way.pop(node)
                     done.add(node)
-                elif parent in way:
-                    circle = [*way[way.index(parent) :], parent]
-                    section = "nodes" if node in self.file.nodes else "groups"
-                    self.draft.say((section, node, "depends_on"), f"depends on itself: {' → '.join(circle)}")
-                elif parent in blocks and parent not in done:
-                    way.append(parent)
-                    stack.append((parent, iter(blocks[parent].depends_on)))
+                elif need in way:
+                    self._say_circle([*list(way)[list(way).index(need) :], need])
+                elif need in needs and need not in done:
+                    way[need] = None
+                    stack.append((need, iter(needs[need])))
+
+    def _say_circle(self, circle: list[str]) -> None:
+        """Told at the first node of it that is no group, where it depends on the next."""
+        blocks: dict[str, NodeBlock | GroupBlock] = {**self.file.nodes, **self.file.groups}
+        for node, need in itertools.pairwise(circle):
+            if need in map(_composed, blocks[node].depends_on):
+                section = "nodes" if node in self.file.nodes else "groups"
+                message = f"depends on itself: {' → '.join(circle)}"
+                return self.draft.say((section, node, "depends_on"), message)
+        return None
 
     def _check_former(self, nodes: Mapping[str, Node]) -> None:
         taken: dict[str, str] = {}
@@ -273,6 +284,10 @@ class Nodes:
                 elif taken.setdefault(former, node.id) != node.id:
                     message = f"{former!r} is already the former id of {taken[former]}"
                     self.draft.say((section, node.id, "was", str(index)), message)
+
+
+def _composed(name: str) -> str:
+    return normalize("NFC", name)
 
 
 def names(draft: Draft, section: str) -> set[str]:
@@ -319,7 +334,7 @@ def check_match(draft: Draft, match: MatchBlock, path: Path) -> None:
     }
     for key, there in known.items():
         for value in getattr(match, key):
-            if normalize("NFC", value) not in there:
+            if _composed(value) not in there:
                 thing = "party" if key in ("owner", "carrier") else key if key == "node" else f"node of {key}"
                 draft.say((*path, key), f"there is no {thing} {value!r}{guess(value, there)}")
     for label, values in match.labels.items():

@@ -20,6 +20,7 @@ from monitor.settings.problems import Place, Problem, fold, guess
 SIZE_LIMIT: Final = 32 * 1024 * 1024
 ROW_LIMIT: Final = 100_000
 
+_OWN_VARIABLES: Final = ("journey", "dialogue")
 _COLUMN = re.compile(r"\{([^\W\d]\w*)\}")
 
 
@@ -119,14 +120,14 @@ def _check_keys(rows: tuple[Row, ...], column: str, problems: list[Problem]) -> 
 
 
 def unknown_columns(key: str, tree: Tree, table: Table) -> Iterator[Problem]:
-    """Where a template asks for a column that the table does not have. A journey's own variables are let be."""
+    """Where a template asks for a column that the table does not have. What a journey or a dialogue names for itself is let be."""
     if isinstance(tree.value, str):
         for column in _COLUMN.findall(tree.value):
             if column not in table.columns:
                 message = f"the inventory {table.name} has no column {{{column}}}{guess(column, table.columns)}"
                 yield Problem.at(tree.place, key, message)
     for name, child in tree.items():
-        if name != "journey":
+        if name not in _OWN_VARIABLES:
             yield from _unknown_in_key(f"{key}.{name}", name, tree.keys[name], table)
             yield from unknown_columns(f"{key}.{name}", child, table)
     for index, child in enumerate(tree.elements()):

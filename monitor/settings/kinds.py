@@ -33,10 +33,8 @@ def probe_rows() -> dict[str, Row]:
     """Kinds of probes by name."""
     rows = {
         kind.name: Row(kind.name, kind.spec, kind.facts, kind.addresses, in_effect=True, summary=kind.summary)
-        for kind in getattr(probes, "KINDS", {}).values()
+        for kind in probes.KINDS.values()
     }
-    for name, address in {"http": "url", "tcp": "host", "tls": "host", "dns": "name", "icmp": "host"}.items():
-        rows.setdefault(name, Row(name, dict[str, Any], None, (address,), in_effect=True))
     for name, (spec, facts, addresses) in later.PROBES.items():
         rows.setdefault(name, Row(name, spec, facts, addresses, in_effect=False, summary=spec.__doc__ or ""))
     return rows

@@ -15,13 +15,13 @@ from monitor.model import MONITOR, Catalogue, Check, Daemon, Party, Province, Re
 from monitor.settings import language
 from monitor.settings.blocks import GroupBlock
 from monitor.settings.build import Checks, Draft, Nodes
-from monitor.settings.document import Tree
+from monitor.settings.effect import NotInEffect, idle_receiver, not_in_effect
 from monitor.settings.fingerprint import fingerprint
 from monitor.settings.inventory import Lack
-from monitor.settings.later import NOT_IN_EFFECT
 from monitor.settings.problems import ConfigError, Problem, merge_repeats
-from monitor.settings.references import References, check_texts
+from monitor.settings.references import UNSET, References, check_texts
 from monitor.settings.schema import NO_RECEIVERS, Grammar, grammar
+from monitor.settings.sentences import follow
 from monitor.settings.sources import gather
 from monitor.settings.telling import Telling
 from monitor.settings.validate import Validation
@@ -40,19 +40,6 @@ class Waiting:
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.count} of {self.total} wait for {self.lacks}"
-
-
-@dataclass(frozen=True, slots=True)
-class NotInEffect:
-    """A key that is accepted and validated, and that nothing reads yet."""
-
-    key: str
-    waits_for: str
-    count: int
-
-    def __str__(self) -> str:
-        times = f" ({self.count} times)" if self.count > 1 else ""
-        return f"{self.key}: not yet in effect{times}: waits for {self.waits_for}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +72,20 @@ def load(
         raise ConfigError(sources.problems)
     words = grammar(receivers)
     references = References(environ, path.parent)
-    problems = [*sources.problems, *check_texts("", root)]
+    texts = list(check_texts("", root))
     shelf = Shelf(words.probes, references)
     shelf.clear(root)
-    later = tuple(_not_in_effect(root, words))
-    validation = Validation(root, words, references)
+    later = tuple(not_in_effect(root, words))
+    validation = Validation(root, words, references, {problem.key for problem in [*texts, *shelf.problems]})
     file = validation.run()
-    problems += [*shelf.problems, *validation.problems]
+    problems = [*sources.problems, *texts, *shelf.problems, *validation.problems]
     if file is None:
         raise ConfigError(merge_repeats(problems))
     draft = Draft(file, validation)
     waiting_anchors = sum(lack.subject.startswith(f"{MONITOR}/") for lack in shelf.lacks)
     catalogue = _catalogue(draft, words, sources.shortened | shelf.shortened, waiting_anchors)
-    (problems if strict_references else draft.warnings).extend(_unset(validation))
+    for problem, needed in _unset(validation, words):
+        (problems if needed and strict_references else draft.warnings).append(problem)
     problems += draft.problems
     if problems:
         raise ConfigError(merge_repeats(problems))
@@ -151,7 +139,7 @@ def _catalogue(draft: Draft, words: Grammar, shortened: set[str], waiting_anchor
     file = draft.file
     checks = Checks(draft, words.probes)
     nodes, made = Nodes(draft, checks, shortened).build()
-    telling = Telling(draft, words.receivers)
+    telling = Telling(draft, words)
     receivers = telling.receivers()
     zone = ZoneInfo(file.province.timezone)
     host, _, port = file.daemon.listen.rpartition(":")
@@ -213,57 +201,29 @@ def _self_check(draft: Draft, checks: Checks, waiting_anchors: int) -> SelfCheck
     return SelfCheck(
         anchors=tuple(anchors),
         quorum=max(1, min(block.quorum, len(anchors))),
-        heartbeat_url=beat.url if beat else None,
+        heartbeat_url=beat.url if beat and beat.url != UNSET else None,
         heartbeat_every=beat.every if beat else language.HeartbeatBlock.model_fields["every"].default,
     )
 
 
-def _unset(validation: Validation) -> Iterator[Problem]:
-    """References that stand for nothing."""
+def _unset(validation: Validation, words: Grammar) -> Iterator[tuple[Problem, bool]]:
+    """References that stand for nothing, and whether the daemon cannot do without. What is not in effect yet needs nothing."""
     for path, text in validation.unset.items():
+        if path[0] == "nodes" and not words.probes[path[4]].in_effect:
+            continue
+        if path[0] == "receivers" and idle_receiver(path[1], follow(validation.root, path[:2])[1], words):
+            continue
         kind, _, name = text.partition(":")
         what = (
             f"the environment variable {name} is not set" if kind == "env" else f"the file {name} is missing or empty"
         )
-        yield Problem.at(_place(validation, path), validation.shown(path), what)
-
-
-def _place(validation: Validation, path: tuple[str, ...]) -> Any:
-    tree = validation.root
-    for part in path:
-        below = tree.value[int(part)] if isinstance(tree.value, list) else tree.get(part)
-        assert below is not None
-        tree = below
-    return tree.place
+        problem = Problem.at(follow(validation.root, path)[1].place, validation.shown(path), what)
+        yield problem, path != ("self", "heartbeat", "url")
 
 
 def _open_files(references: References, path: Path) -> Iterator[Problem]:
     for name, mode in references.open_files.items():
         yield Problem(str(path), 0, 0, f"file:{name}", f"others may read this secret (mode {mode:04o}): chmod 400 it")
-
-
-def _not_in_effect(root: Tree, words: Grammar) -> Iterator[NotInEffect]:
-    kinds = [
-        (f"nodes.*.checks.*.{row.name}", f"the {row.name} probe") for row in words.probes.values() if not row.in_effect
-    ]
-    others = [
-        (f"receivers.*.{row.name}", f"{row.name} receivers") for row in words.receivers.values() if not row.in_effect
-    ]
-    for pattern, waits_for in (*kinds, *others, *NOT_IN_EFFECT):
-        way, _, value = pattern.partition("=")
-        count = _count(root, tuple(way.split(".")), value)
-        if count:
-            yield NotInEffect(pattern, waits_for, count)
-
-
-def _count(tree: Tree, way: tuple[str, ...], value: str) -> int:
-    if not way:
-        return int(not value or str(tree.value) == value)
-    if way[0] == "*":
-        children = tree.elements() or [child for _, child in tree.items()]
-        return sum(_count(child, way[1:], value) for child in children)
-    child = tree.get(way[0])
-    return _count(child, way[1:], value) if child is not None else 0
 
 
 def _waiting(lacks: list[Lack], draft: Draft) -> Iterator[Waiting]:

@@ -38,7 +38,7 @@ class References:
     def __init__(self, environ: Mapping[str, str], folder: Path) -> None:
         self._environ = environ
         self._folder = Path(environ.get("CREDENTIALS_DIRECTORY") or folder)
-        self._files: dict[str, Secret] = {}
+        self._seen: dict[str, Secret] = {}
         self.open_files: dict[str, int] = {}
         """Files of secrets that others may read, with their mode."""
 
@@ -47,11 +47,18 @@ class References:
         match = _REFERENCE.fullmatch(reference)
         if match is None:
             return UNSET
-        if match[1] == "env":
-            return Secret(self._environ.get(match[2], ""))
-        if reference not in self._files:
-            self._files[reference] = self._read(match[2])
-        return self._files[reference]
+        if reference not in self._seen:
+            value = Secret(self._environ.get(match[2], "")) if match[1] == "env" else self._read(match[2])
+            self._seen[reference] = value
+        return self._seen[reference]
+
+    def scrub(self, text: str) -> str:
+        """The text without any value that has been looked up."""
+        for secret in self._seen.values():
+            value = secret.reveal()
+            for form in (value, repr(value)[1:-1]):
+                text = text.replace(form, repr(secret)) if len(form) > 3 else text
+        return text
 
     def _read(self, name: str) -> Secret:
         path = self._folder / name

@@ -4,6 +4,7 @@ Owns: the table of the error types that occur, and finding the place in the file
 Never: shows a value that came from a reference or belongs in one.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
@@ -15,6 +16,7 @@ from monitor.settings.problems import guess
 from monitor.settings.references import is_reference
 
 Path = tuple[str, ...]
+_DELTA: Final = re.compile(r"datetime\.timedelta\((.*)\)")
 JsonSchema = Mapping[str, Any]
 
 
@@ -36,13 +38,19 @@ def step(tree: Tree, part: str) -> Tree | None:
     return tree.get(part)
 
 
+def named_part(message: str, tree: Tree) -> tuple[str, str]:
+    """A block's own rule says which of its keys it is about by beginning with it, `url: …`; the key, and the rest."""
+    name, colon, rest = message.partition(": ")
+    return (name, rest) if colon and tree.get(name) is not None else ("", message)
+
+
 def sentence(error: ErrorDetails, tree: Tree, siblings: list[str]) -> str:
     """What to say of one error at the tree it is about; `siblings` are the keys that its mapping could have."""
     kind = error["type"]
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"unknown key{guess(str(error['loc'][-1]), siblings)}"
     if kind == "missing":
-        return f"{error['loc'][-1]} is missing here"
+        return "is missing here"
     if is_reference(tree.value):
         return f"what {tree.value} stands for is not accepted here"
     context = error.get("ctx", {})
@@ -69,7 +77,9 @@ def _got(kind: str, tree: Tree) -> str:
 
 
 def span(value: Any) -> str:
-    """A bound as a person writes it."""
+    """A bound as a person writes it; pydantic gives some as the text of a Python expression."""
+    if isinstance(value, str) and (match := _DELTA.fullmatch(value)):
+        value = timedelta(**{unit: int(number) for unit, number in re.findall(r"(\w+)=(\d+)", match[1])})
     if not isinstance(value, timedelta):
         return str(value)
     seconds = value.total_seconds()

@@ -55,6 +55,7 @@ def gather(path: Path) -> tuple[Tree | None, Sources]:
             _merge(merged, tree, sources, first=False)
     if "version" not in merged.keys:
         sources.say(Place(str(path), 1, 1), "version", "is missing: the first line of a configuration is version: 1")
+        merged.value = {"version": Tree(1, root.place), **dict(merged.items())}
     _expand(merged, sources)
     _check_names(merged, sources)
     return merged, sources

@@ -13,8 +13,9 @@ from monitor.model import EscalationStep, MaintenancePlan, Match, Receiver, Repo
 from monitor.settings import language
 from monitor.settings.blocks import RouteMatchBlock
 from monitor.settings.build import Draft, check_match, select
-from monitor.settings.kinds import Row
+from monitor.settings.effect import idle, idle_receiver
 from monitor.settings.problems import guess
+from monitor.settings.schema import Grammar
 from monitor.settings.sentences import Path
 from monitor.settings.times import check_at, localized
 
@@ -30,8 +31,8 @@ REPORTS: Final[tuple[Literal["daily", "weekly", "monthly", "quarterly", "yearly"
 class Telling:
     """Builds what follows an incident, from one file."""
 
-    def __init__(self, draft: Draft, rows: Mapping[str, Row]) -> None:
-        self.draft, self.rows = draft, rows
+    def __init__(self, draft: Draft, words: Grammar) -> None:
+        self.draft, self.words = draft, words
         self.file = draft.file
 
     def receivers(self) -> dict[str, Receiver]:
@@ -39,7 +40,7 @@ class Telling:
         made: dict[str, Receiver] = {}
         for name, block in self.file.receivers.items():
             kind, spec = block.kind()
-            if self.rows[kind].in_effect:
+            if not idle_receiver(name, self.draft.written(("receivers", name)), self.words):
                 made[name] = Receiver(name=name, kind=kind, spec=spec)
         return made
 
@@ -111,7 +112,8 @@ class Telling:
             except ValueError as error:
                 self.draft.say(("reports", kind, "at"), str(error))
             send = self._send(block.send, ("reports", kind, "send"), receivers)
-            made.append(ReportPlan(kind=kind, at=block.at, formats=tuple(block.formats), send=send))
+            formats = tuple(each for each in block.formats if not idle(("reports", kind, "formats", "0"), each))
+            made.append(ReportPlan(kind=kind, at=block.at, formats=formats, send=send))
         return tuple(made)
 
 

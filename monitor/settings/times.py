@@ -82,7 +82,7 @@ def check_cron(text: str) -> str:
         for item in part.split(","):
             if not _cron_item(item.lower(), name, low, high):
                 right = "mon-sun, by name" if name == "weekday" else f"{low}-{high}"
-                raise ValueError(f"{text!r}: {part!r} is not a {name} ({right})")
+                raise ValueError(f"{text!r}: {part!r} is no {name} ({right})")
     return text
 
 

@@ -6,7 +6,7 @@ Never: judges what one section says of another.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,7 +16,7 @@ from monitor.settings.language import FileBlock
 from monitor.settings.problems import Problem
 from monitor.settings.references import UNSET, References, is_reference
 from monitor.settings.schema import Grammar
-from monitor.settings.sentences import Path, follow, keys_at, sentence, step
+from monitor.settings.sentences import Path, follow, keys_at, named_part, sentence, step
 from probes.secret import Secret
 
 PASSES = 8
@@ -28,8 +28,10 @@ _WITH_REFERENCES = ("daemon", "nodes", "self", "receivers")
 class Validation:
     """One validation of one tree. The tree loses its wrong parts on the way."""
 
-    def __init__(self, root: Tree, grammar: Grammar, references: References) -> None:
+    def __init__(self, root: Tree, grammar: Grammar, references: References, said: Collection[str] = ()) -> None:
         self.root, self.grammar, self.references = root, grammar, references
+        self.said = said
+        """Keys of which something has been said already."""
         self.problems: list[Problem] = []
         self.unset: dict[Path, str] = {}
         """References that stand for nothing, by where they are."""
@@ -84,7 +86,7 @@ class Validation:
             path, _ = follow(self.root, details["loc"])
             grouped[path].append(details)
         for path, errors in grouped.items():
-            if path not in self.unset and not self._consequence(path):
+            if path not in self.unset and not self._consequence(path) and not self._said_already(path):
                 self._say(path, errors)
         # Found first and removed after: taking an element away renumbers the ones behind it.
         for path, parent, child in [self._wrong_part(path, wide=wide) for path in grouped]:
@@ -94,18 +96,31 @@ class Validation:
         """Whether it is only wrong because a part of it was taken away."""
         return any(gone[: len(path)] == path for gone in self._removed)
 
+    def _said_already(self, path: Path) -> bool:
+        """Whether something that may not be written there has been told of it, or of a part of it."""
+        key = self.shown(path)
+        return any(each == key or each.startswith(f"{key}.") for each in self.said)
+
     def _say(self, path: Path, errors: list[Any]) -> None:
         _, tree = follow(self.root, path)
         place, keys = tree.place, keys_at(self.grammar.json_schema, path[:-1])
         said: dict[str, str] = {}
-        for details in errors:
+        secrets = [details for details in errors if details["type"] == "is_instance_of" and isinstance(tree.value, str)]
+        for details in secrets[:1] or errors:
             key = path
             if details["type"] == "missing":
                 key, keys = (*path, str(details["loc"][-1])), []
             elif details["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
                 _, parent = follow(self.root, path[:-1])
                 place = parent.keys.get(path[-1], place)
-            said.setdefault(sentence(details, tree, keys), self.shown(key))
+            part, message = named_part(sentence(details, tree, keys), tree)
+            about = tree.get(part) if part else None
+            if about is not None:
+                key, place = (*key, part), about.place
+                if is_reference(about.value):
+                    message = f"what {about.value} stands for is not accepted here"
+            message = self.references.scrub(message)
+            said.setdefault(message, self.shown(key))
         if len(said) > 1 and not any(details["type"] == "missing" for details in errors):
             said = {" or ".join(said): self.shown(path)}
         for message, shown in said.items():

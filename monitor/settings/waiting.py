@@ -7,6 +7,7 @@ Never: takes anything out for another reason; what is wrong is left for the vali
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from monitor.model import MONITOR
 from monitor.settings.document import Tree
 from monitor.settings.inventory import Lack
 from monitor.settings.kinds import STEP_ADDRESSES, Row
@@ -40,11 +41,17 @@ class Shelf:
                     self.lacks.append(Lack(f"{node}/{name}", lacks, 1, 1, is_check=True))
         anchors = (root.get("self") or root).get("anchors")
         if anchors is not None and isinstance(anchors.value, list):
-            for index, anchor in reversed(list(enumerate(anchors.value))):
+            kept = []
+            for index, anchor in enumerate(anchors.value):
                 lacks = self._look(f"self.anchors.{index}", anchor)
+                named = anchor.get("name")
                 if lacks:
-                    del anchors.value[index]
-                    self.lacks.append(Lack(f"monitor/{index + 1}", lacks, 1, 1, is_check=True))
+                    self.lacks.append(
+                        Lack(f"{MONITOR}/{named.value if named else index + 1}", lacks, 1, 1, is_check=True)
+                    )
+                else:
+                    kept.append(anchor)
+            anchors.value = list(kept)
 
     def _look(self, key: str, check: Tree) -> str:
         """What the check lacks, or nothing."""

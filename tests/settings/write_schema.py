@@ -1,0 +1,10 @@
+"""Write the JSON schema that editors read: `python -m tests.settings.write_schema`."""
+
+import json
+from pathlib import Path
+
+from monitor.settings import schema
+
+if __name__ == "__main__":
+    target = Path(__file__).parents[2] / "config" / "thongsuot.schema.json"
+    target.write_text(json.dumps(schema(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
