@@ -1,6 +1,6 @@
 """HTTP/2 where a check asks for it: one request through httpx's own transport, under the wire's caps.
 
-Owns: the translation. Never: keeps a connection, follows, reads beyond the limit. Imported only when needed: httpx takes time to load.
+Owns: the translation. Never: keeps a connection, follows, reads beyond the limit. Imported only for checks that ask for it.
 """
 
 import socket
@@ -21,7 +21,7 @@ from probes.wire.client import Response, Route, keep_out
 _DROPPED = frozenset({b"host", b"connection"})
 
 
-async def exchange2(route: Route, request: bytes, tools: Tools) -> Response:
+async def exchange2(route: Route, request: bytes, tools: Tools, *, head_only: bool = False) -> Response:
     """The same as `wire.client.exchange`, over HTTP/2 when the server agrees (ALPN), else 1.1: the fact `http_version` tells.
 
     Addresses are tried in their order, the first one only when it is the last; with a proxy the name is the proxy's to look up.
@@ -46,7 +46,7 @@ async def exchange2(route: Route, request: bytes, tools: Tools) -> Response:
         ) as transport:
             response = await transport.handle_async_request(message)
             try:
-                return await _read(route, response, tools, address)
+                return await _read(route, response, tools, address, head_only=head_only)
             finally:
                 await response.aclose()
     except ssl.SSLError:
@@ -73,9 +73,9 @@ def _message(route: Route, request: bytes, address: Address, clock: "_Phases") -
     )
 
 
-async def _read(route: Route, response: httpx.Response, tools: Tools, address: Address) -> Response:
+async def _read(route: Route, response: httpx.Response, tools: Tools, address: Address, *, head_only: bool) -> Response:
     """Feed httpx's answer to ours, so that every cap and coding means the same in both."""
-    answer = Answer(limit=route.max_body, wants_coding=route.decode)
+    answer = Answer(limit=route.max_body, wants_coding=route.decode, head_only=head_only)
     answer.begin(response.status_code, _version(response), list(response.headers.raw))
     stream: Any = response.extensions.get("network_stream")
     session = stream.get_extra_info("ssl_object") if stream is not None else None

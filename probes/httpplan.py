@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from probes.contract import ProbeError, Reason
 from probes.httpauth import OAuth2, basic, token
@@ -33,6 +33,12 @@ _PROOFS: Final = frozenset({"authorization", "proxy-authorization", "cookie", "x
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
+class Ask(Protocol):
+    """One exchange, over whichever version."""
+
+    async def __call__(self, route: Route, request: bytes, tools: Tools, *, head_only: bool = False) -> Response: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A check's request, ready to send. `request` is None when a token has to be fetched first.
@@ -50,7 +56,7 @@ class Plan:
     request: bytes | None
     oauth2: OAuth2 | None
     secrets: tuple[str, ...]
-    http2: bool
+    ask_tls: Ask
     host: str | None
 
     def __repr__(self) -> str:
@@ -87,7 +93,7 @@ class Plan:
             request=None,
             oauth2=spec.auth.oauth2 if spec.auth is not None else None,
             secrets=secrets,
-            http2=spec.version == "2",
+            ask_tls=_http2() if spec.version == "2" else exchange,
             host=host,
         )
         if plan.oauth2 is not None:
@@ -147,9 +153,10 @@ async def _hops(plan: Plan, tools: Tools, proof: tuple[str, ...]) -> Response:
     facts["redirects"] = 0.0
     jar: Jar | None = None
     floor: int | None = None
-    hops = 0
+    hops, head_only = 0, plan.method == "HEAD"
     while True:
-        response = await _ask(plan, route, request, tools, method or plan.method)
+        ask = plan.ask_tls if route.url.tls else exchange
+        response = await ask(route, request, tools, head_only=head_only)
         location = response.values(b"location") if response.status in _REDIRECTS and plan.redirects else []
         if not location:
             return response
@@ -166,7 +173,7 @@ async def _hops(plan: Plan, tools: Tools, proof: tuple[str, ...]) -> Response:
         if (response.status == 303 and plan.method != "HEAD") or (
             response.status in (301, 302) and plan.method not in ("GET", "HEAD")
         ):
-            method = "GET"
+            method, head_only = "GET", False
         private = _same_place(plan.route.url, url)
         cookie = jar.header(url)
         request = plan.bytes_for(
@@ -187,12 +194,11 @@ async def _hops(plan: Plan, tools: Tools, proof: tuple[str, ...]) -> Response:
         )
 
 
-async def _ask(plan: Plan, route: Route, request: bytes, tools: Tools, method: str) -> Response:
-    if plan.http2 and route.url.tls:
-        from probes.http2 import exchange2  # httpx takes a while to load, and few checks ask for HTTP/2.
+def _http2() -> Ask:
+    """httpx takes a while to load, and few checks ask for HTTP/2: loaded when a configuration is, never within a run."""
+    from probes.http2 import exchange2
 
-        return await exchange2(route, request, tools)
-    return await exchange(route, request, tools, head_only=method == "HEAD")
+    return exchange2
 
 
 def _next(base: Url, location: bytes) -> Url:
