@@ -1,6 +1,7 @@
 """What must outlive the process: the only part that speaks SQL."""
 
 from monitor.store.lock import state_lock
+from monitor.store.reader import StoreReader, open_reader
 from monitor.store.records import (
     LINK_FACTS,
     AlreadyRunning,
@@ -43,8 +44,10 @@ __all__ = [
     "StoreDamagedError",
     "StoreError",
     "StoreLostError",
+    "StoreReader",
     "Token",
     "Upkeep",
+    "open_reader",
     "open_store",
     "state_lock",
 ]

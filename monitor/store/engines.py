@@ -46,6 +46,9 @@ class Database(Protocol):
     def owned(self) -> bool:
         """Whether we are the owner, as far as we know."""
 
+    async def prepare(self) -> None:
+        """Before anything is opened: StoreDamagedError for what is not ours, newer than we are, or not whole."""
+
     async def open_writer(self) -> AsyncConnection:
         """The only connection that writes, as owner of the database; StoreLostError when somebody else has come to own it."""
 
@@ -132,8 +135,11 @@ class Sqlite:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
-    def inspect(self) -> None:
-        """Before anything else: make the file, or see that it is ours, not newer than us, and whole. Blocking."""
+    async def prepare(self) -> None:
+        """Make the file, or see that it is ours, not newer than us, and whole."""
+        await asyncio.to_thread(self._inspect)
+
+    def _inspect(self) -> None:
         # SQLite gives its -wal and -shm the mode of the file itself.
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         until = time.monotonic() + CHECK_SECONDS
@@ -166,7 +172,7 @@ class Sqlite:
         return await self.engine.connect()
 
     async def inspect_schema(self, connection: AsyncConnection) -> None:
-        """`inspect` has looked already."""
+        """`prepare` has looked already."""
 
     async def claim(self, connection: AsyncConnection) -> None:
         """The lock on the state directory says it already; the file's header says whose it is."""
@@ -238,6 +244,9 @@ class Postgres:
     def owned(self) -> bool:
         """See Database."""
         return self._owned
+
+    async def prepare(self) -> None:
+        """The server looks after its own."""
 
     async def open_writer(self) -> AsyncConnection:
         """See Database."""

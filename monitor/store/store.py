@@ -5,40 +5,30 @@ Never: decides, announces, or keeps a secret.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import TracebackType
 
 from sqlalchemy import BindParameter, bindparam, func, literal_column, null, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from monitor.model import Gap, Incident, IncidentEvent, IncidentState, Retention, Transition, Window
+from monitor.model import Retention
 from monitor.store import migrations, schema
-from monitor.store.engines import FILE, Database, Postgres, Sqlite
+from monitor.store.engines import Database
 from monitor.store.mapping import clean, micros
 from monitor.store.packer import Packer
-from monitor.store.readers import SILENCE, Readers
+from monitor.store.reader import StoreReader, database_at
+from monitor.store.readers import SILENCE
 from monitor.store.records import (
     Attempt,
-    AuditEntry,
     Batch,
-    ClockStep,
-    Hour,
-    Memory,
     MessageState,
-    Page,
-    Pending,
-    ReportRun,
-    Sample,
     Stats,
     StoreError,
-    Token,
     Upkeep,
 )
 from monitor.store.rename import renames
-from monitor.store.series import Series
 from monitor.store.statements import Statements
 from monitor.store.upkeep import Keeper
 from monitor.store.writer import BOUNDS, Writer
@@ -80,21 +70,18 @@ class _Ways:
         self.beat = sql.compile(run.values(beat_at=at, ended_at=bindparam("ended")), "new_at", "ended", "run")
 
 
-class Store:
+class Store(StoreReader):
     """Open by `open_store`; close by `await store.close()` or `async with`."""
 
     def __init__(
         self, database: Database, writer: Writer, sql: Statements, now: Callable[[], datetime], runs: int
     ) -> None:
         """Made by `open_store`; `runs` is the highest number of a run so far."""
-        self._database = database
+        super().__init__(database, now)
         self._writer = writer
         self._sql = sql
-        self._now = now
         self._runs = runs
         self._run: _Run | None = None
-        self._read = Readers(database)
-        self._series = Series(database)
         self._keeper = Keeper(database, writer, sql)
         self._ways = _Ways(sql)
 
@@ -103,18 +90,10 @@ class Store:
         """Whether the database is ours, as far as we know. While it is not, nothing may be announced; `commit` finds out more."""
         return self._database.owned
 
-    async def __aenter__(self) -> "Store":
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
     async def close(self) -> None:
         """Write what is queued, then let go of everything."""
         await self._writer.close()
-        await self._database.close()
+        await super().close()
 
     # Writing: every one of these returns when it is durable, or raises StoreError and nothing of it is stored.
 
@@ -198,77 +177,6 @@ class Store:
             )
         return len(parked)
 
-    # Reading.
-
-    async def memory(self) -> Memory:
-        """What the daemon must know at start."""
-        return await self._read.memory(self._now())
-
-    async def pending(self, receiver: str | None = None, *, parked: bool = False) -> tuple[Pending, ...]:
-        """Undelivered messages by receiver, lane, sequence; with `parked`, those too (a parked one still blocks its lane)."""
-        return await self._read.pending(receiver, parked=parked)
-
-    async def transitions(
-        self, subjects: Collection[str] | None, start: datetime, end: datetime
-    ) -> dict[str, tuple[Transition, ...]]:
-        """By subject, those in [start, end) with the last one before `start`; of equal moments the later judged comes last."""
-        return await self._read.transitions(subjects, start, end)
-
-    async def incidents(
-        self,
-        *,
-        states: Collection[IncidentState] = (),
-        node: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        cursor: str | None = None,
-        limit: int = 100,
-    ) -> Page:
-        """Newest first; with `since`/`until` those that were on at some moment of [since, until)."""
-        return await self._read.incidents(
-            states=states, node=node, since=since, until=until, cursor=cursor, limit=limit
-        )
-
-    async def incident(self, incident: str) -> Incident | None:
-        """One incident, or None."""
-        return await self._read.incident(incident)
-
-    async def events(self, incident: str) -> tuple[IncidentEvent, ...]:
-        """An incident's history, by sequence."""
-        return await self._read.events(incident)
-
-    async def gaps(self, start: datetime, end: datetime) -> tuple[Gap, ...]:
-        """When no daemon was looking, within [start, end): in order, apart, cut to the period."""
-        return await self._read.gaps(start, end)
-
-    async def windows(self, start: datetime, end: datetime) -> tuple[Window, ...]:
-        """Occurrences of maintenance that touch [start, end), by start."""
-        return await self._read.windows(start, end)
-
-    async def samples(self, check: str, start: datetime, end: datetime) -> tuple[Sample, ...]:
-        """A check's samples in [start, end), by time, hot and sealed alike."""
-        return await self._series.samples(check, start, end)
-
-    async def hourly(self, check: str, start: datetime, end: datetime) -> tuple[Hour, ...]:
-        """A check's sealed hours that start in [start, end)."""
-        return await self._series.hourly(check, start, end)
-
-    async def reports(self, kind: str | None = None) -> tuple[ReportRun, ...]:
-        """Reports made, oldest first."""
-        return await self._read.reports(kind)
-
-    async def steps(self, start: datetime, end: datetime) -> tuple[ClockStep, ...]:
-        """Jumps of the wall clock in [start, end)."""
-        return await self._read.steps(start, end)
-
-    async def audit(self, start: datetime, end: datetime) -> tuple[AuditEntry, ...]:
-        """What was changed by whom in [start, end)."""
-        return await self._read.audit(start, end)
-
-    async def tokens(self) -> tuple[Token, ...]:
-        """All tokens, revoked ones too."""
-        return await self._read.tokens()
-
     async def stats(self) -> Stats:
         """The store's own figures."""
         figures, (queue, rows) = self._writer.figures, self._writer.queue
@@ -321,13 +229,8 @@ async def open_store(opened: str, state_dir: str | Path, now: Callable[[], datet
 
     Raises AlreadyRunning, StoreDamagedError or StoreError. The lock on the state directory is the caller's business (`state_lock`).
     """
-    database: Database
-    if opened == "sqlite":
-        file = Sqlite(Path(state_dir) / FILE)
-        await asyncio.to_thread(file.inspect)
-        database = file
-    else:
-        database = Postgres(opened)
+    database = database_at(opened, state_dir)
+    await database.prepare()
     try:
         return await _open(database, now)
     except (SQLAlchemyError, OSError) as error:
