@@ -180,9 +180,22 @@ async def _connected(
         finding = classify(error)
         if proxy is not None and finding.seen is not Seen.BLIND:
             raise ProbeError(Reason.PROXY, f"the proxy {proxy.host}:{proxy.port}: {finding.detail}") from None
+        if finding.reason is Reason.OWN_PORTS and not any(map(has_source, addresses)):
+            raise ProbeError(Reason.OWN_NETWORK, "no address of our own to connect from") from error
         raise
     tools.facts["ip_version"] = 6.0 if address.family is socket.AF_INET6 else 4.0
     return channel, address
+
+
+def has_source(address: Address) -> bool:
+    """Whether we have an address to reach it from at all. The kernel says EADDRNOTAVAIL both for "no port left" and for "no source address";
+    connecting a datagram socket sends nothing and needs no port of those that run out."""
+    try:
+        with socket.socket(address.family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as datagram:
+            datagram.connect((address.ip.partition("%")[0], 9))
+    except OSError:
+        return False
+    return True
 
 
 async def _tunnel(channel: Channel, url: Url, proxy: Proxy) -> None:
