@@ -80,6 +80,10 @@ class Page:
     def percent(self, share: float | None) -> str:
         return words.percent(share, self.lang)
 
+    def bare(self, share: float | None) -> str:
+        """A percentage without its sign, for a narrow column whose head says what it is."""
+        return self.percent(share).rstrip(" %")
+
     def duration(self, length: timedelta | None) -> str:
         return words.duration(length, self.lang)
 
@@ -130,7 +134,7 @@ class Page:
         change, worse = self.change(ledger, before)
         return Cell(
             value=self.percent(share.value),
-            bounds="" if share.low is None else f"({self.percent(share.low)} – {self.percent(share.high)})",
+            bounds="" if share.low is None else f"({self.bare(share.low)} – {self.bare(share.high)})",
             own=self.percent(ledger.own.value),
             coverage=self.percent(ledger.coverage),
             poor="" if ledger.sufficient else self.say("verdict.insufficient_data"),
@@ -155,6 +159,11 @@ class Page:
             return self.say("report.unchanged"), False
         sign = "+" if points > 0 else "−"
         return sign + words.number(abs(points), self.lang, 3), points < 0
+
+    def points(self, ledger: Ledger, before: Ledger) -> str:
+        """The change in a sentence."""
+        change, _ = self.change(ledger, before)
+        return self.say("report.points", points=change) if change[0] in "+−" else change
 
     @property
     def systems(self) -> list[NodeRow]:
@@ -205,6 +214,15 @@ class Page:
 
     def recovery(self, counts: Recovery) -> str:
         return f"{counts.met} / {counts.breached} / {counts.open}"
+
+    def target(self, row: IncidentRow) -> str:
+        """A recovery target as people call it: `24 giờ`."""
+        hours = row.incident.target / timedelta(hours=1)
+        return (
+            self.say("report.hours", count=self.number(hours))
+            if hours.is_integer()
+            else self.duration(row.incident.target)
+        )
 
     def result(self, row: IncidentRow) -> tuple[str, str]:
         """The word for how it stands against its target, and how it is coloured."""

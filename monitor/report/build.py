@@ -312,4 +312,5 @@ def _notes(report: Report) -> Iterable[str]:
     if late:
         yield words.say("report.note.short_notice", lang, count=late, days=calendar.NOTICE_DAYS)
     yield words.say("report.note.bounds", lang)
+    yield words.say("report.note.sums", lang)
     yield words.say("report.note.apart", lang)

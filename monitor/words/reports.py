@@ -59,6 +59,7 @@ TABLE: Final[Mapping[str, tuple[str, str]]] = {
         "Thời gian người dân, doanh nghiệp không thể nộp hồ sơ do lỗi hệ thống",
         "Time citizens and businesses could not submit files",
     ),
+    "report.hours": ("{count} giờ", "{count} h"),
     "report.minutes": ("{count} phút", "{count} minutes"),
     "report.minutes_bounds": ("từ {low} đến {high} phút", "between {low} and {high} minutes"),
     "report.recovery": ("Sự cố so với mục tiêu khắc phục", "Incidents against the recovery target"),
@@ -79,14 +80,14 @@ TABLE: Final[Mapping[str, tuple[str, str]]] = {
     "col.nodes": ("Số đối tượng", "Nodes"),
     "col.severity": ("Mức độ", "Severity"),
     "col.availability": ("Tỷ lệ sẵn sàng", "Availability"),
-    "col.bounds": ("(thấp nhất – cao nhất)", "(low – high)"),
-    "col.own": ("Riêng đối tượng", "Own"),
+    "col.bounds": ("% (thấp – cao)", "% (low – high)"),
+    "col.own": ("Tính riêng", "Own"),
     "col.coverage": ("Độ phủ", "Coverage"),
     "col.outages": ("Số lần gián đoạn", "Outages"),
     "col.downtime": ("Thời gian gián đoạn", "Downtime"),
     "col.degraded": ("Thời gian suy giảm", "Degraded"),
     "col.longest": ("Lần lâu nhất", "Longest"),
-    "col.mttr": ("Khắc phục trung bình", "Mean repair"),
+    "col.mttr": ("Khắc phục TB", "Mean repair"),
     "col.change": ("So kỳ trước", "Change"),
     "col.incident": ("Sự cố", "Incident"),
     "col.started": ("Bắt đầu", "Started"),
@@ -97,7 +98,7 @@ TABLE: Final[Mapping[str, tuple[str, str]]] = {
     "col.result": ("Kết quả", "Result"),
     "col.cause": ("Nguyên nhân", "Cause"),
     "col.affected": ("Ảnh hưởng", "Affected"),
-    "col.recovery": ("Sự cố đúng hạn / quá hạn / đang xử lý", "Incidents met / missed / open"),
+    "col.recovery": ("Đúng hạn / quá hạn / đang xử lý", "Met / missed / open"),
     "col.commune": ("Xã, phường", "Commune or ward"),
     "col.region": ("Địa bàn (tỉnh cũ)", "Region"),
     "col.window": ("Thời gian", "Window"),
@@ -158,6 +159,12 @@ TABLE: Final[Mapping[str, tuple[str, str]]] = {
         "các tỷ lệ được cắt bớt, không làm tròn lên. Thời gian bảo trì và thời gian chưa xác định không nằm trong tử số và mẫu số.",
         "Availability comes with its bounds, because between two samples the moment of change is not known; "
         "percentages are cut, never rounded up. Maintenance and unknown time are in neither numerator nor denominator.",
+    ),
+    "report.note.sums": (
+        "Số liệu theo nhóm cộng dồn thời gian của các đối tượng trong nhóm, không lấy trung bình các tỷ lệ. «Tính riêng» bỏ thời gian "
+        "không tới được do sự cố tuyến trên. «Khắc phục TB» là trung bình của các lần gián đoạn kết thúc trong kỳ.",
+        "Groups add the time of their nodes; percentages are never averaged. Own leaves out what was unreachable because something above "
+        "was down. Mean repair is over the outages that ended in the period.",
     ),
     "report.note.apart": (
         "Tỷ lệ sẵn sàng và kết quả khắc phục theo mục tiêu là hai thước đo riêng, không suy ra từ nhau.",
