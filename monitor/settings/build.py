@@ -221,21 +221,18 @@ class Nodes:
         }
 
     def _check_parties(self) -> None:
-        parties = self.file.parties
+        parties, known = names(self.draft, "parties"), names(self.draft, "nodes") | names(self.draft, "groups")
         for section, blocks in (("nodes", self.file.nodes), ("groups", self.file.groups)):
             for name, block in blocks.items():
                 for role in ("owner", "operator", "carrier"):
                     party = getattr(block, role)
-                    if party and party not in self._names("parties"):
+                    if party and party not in parties:
                         message = f"there is no party {party!r}{guess(party, parties)}"
                         self.draft.say((section, name, role), message)
                 for index, parent in enumerate(block.depends_on):
-                    if parent and _composed(parent) not in self._names("nodes") | self._names("groups"):
+                    if parent and _composed(parent) not in known:
                         message = f"there is no node {parent!r}{guess(parent, self.known)}"
                         self.draft.say((section, name, "depends_on", str(index)), message)
-
-    def _names(self, section: str) -> set[str]:
-        return names(self.draft, section)
 
     def _check_circles(self, members: Mapping[str, tuple[str, ...]]) -> None:
         """A node that cannot work without itself, by whatever way round; a group cannot work without its members."""

@@ -5,7 +5,7 @@ Never: keeps anything; the tables are looked up when a file is read.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import probes
@@ -19,7 +19,7 @@ class Row:
 
     name: str
     spec: Any
-    facts: Mapping[str, Fact] | None
+    facts: Mapping[str, Fact] | None = field(hash=False)
     addresses: tuple[str, ...]
     in_effect: bool
     summary: str = ""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import GenericAlias, MappingProxyType
 from typing import Any, ClassVar, Final
 
@@ -62,7 +62,13 @@ class Grammar:
 
 def grammar(receivers: Mapping[str, Any] = NO_RECEIVERS) -> Grammar:
     """The language as it is now; `receivers` are the kinds that can be sent to, with the type of their keys."""
-    return Grammar(kinds.probe_rows(), kinds.receiver_rows(receivers))
+    return _grammar(tuple(kinds.probe_rows().values()), tuple(kinds.receiver_rows(receivers).values()))
+
+
+@lru_cache(maxsize=8)
+def _grammar(probes: tuple[kinds.Row, ...], receivers: tuple[kinds.Row, ...]) -> Grammar:
+    """Made once for the same rows: it costs more than reading a file does."""
+    return Grammar({row.name: row for row in probes}, {row.name: row for row in receivers})
 
 
 def _by_name(kind: Any) -> Any:
