@@ -24,6 +24,7 @@ from monitor.model import Catalogue, IncidentEvent, Message
 from monitor.notify import Courier, body, deliver, message_id
 from monitor.outbox import Outbox
 from monitor.pipeline import Anchors, Desk, News, Runner
+from monitor.rules.public import known_node
 from monitor.rules.routing import recipients
 from monitor.rules.topology import House
 from monitor.rules.world import Draft, World, observe_anchors, reconcile, resume
@@ -51,7 +52,8 @@ def compose(catalogue: Catalogue, event: IncidentEvent, now: datetime) -> Sequen
     """The messages an event makes: one for each receiver that the routes name, as it will be sent."""
     if not event.type.told:
         return ()
-    incident, node = event.incident, catalogue.nodes.get(event.incident.node)
+    incident = event.incident
+    node = known_node(catalogue, incident.node)
     names = recipients(event, incident, node, catalogue)
     if not names:
         return ()

@@ -89,5 +89,5 @@ def log_to(stream: Any = None, *, colours: bool | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-    for noisy in ("httpx", "httpcore", "apscheduler", "uvicorn.access", "uvicorn.error"):
+    for noisy in ("alembic", "httpx", "httpcore", "apscheduler", "uvicorn.access", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

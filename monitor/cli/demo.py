@@ -68,19 +68,15 @@ def play(folder: Path, port: int, *, quiet: bool) -> None:
     environ = {**os.environ, "THONGSUOT_SANDBOX_SECRET": secret, "THONGSUOT_SANDBOX_CLIENT": "sandbox"}
     log_file = (folder / "thongsuot.log").open("a", encoding="utf-8")
     log_to(log_file, colours=False)
-    try:
-        loaded = load_configuration(path, environ, strict=True)
-    except settings.ConfigError as error:
-        common.leave(common.WRONG, "\n".join(str(problem) for problem in error.problems))
     _welcome(folder, port, echo=echo)
     import uvloop
 
+    box = BoxProcess(folder, box_port, secret, pace)
     try:
-        with (
-            state_lock(loaded.catalogue.daemon.state_dir),
-            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-        ):
-            runner.run(_run(App(path, loaded, environ), BoxProcess(folder, box_port, secret, pace), quiet=quiet))
+        with state_lock(folder / "state"), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(path, environ, box, quiet=quiet))
+    except settings.ConfigError as error:
+        common.leave(common.WRONG, "\n".join(str(problem) for problem in error.problems))
     except OSError as problem:
         common.leave(common.BLIND, f"cannot start: {problem}")
     common.say("Kết thúc. · Ended.")
@@ -102,8 +98,10 @@ def _welcome(folder: Path, port: int, *, echo: bool) -> None:
     common.say("  Ctrl-C để dừng · to stop\n")
 
 
-async def _run(app: App, box: BoxProcess, *, quiet: bool) -> None:
+async def _run(path: Path, environ: Mapping[str, str], box: BoxProcess, *, quiet: bool) -> None:
     async with box:
+        # Only now: the box has made the authority's certificate that the configuration names.
+        app = App(path, await asyncio.to_thread(load_configuration, path, environ, strict=True), environ)
         narrator = asyncio.create_task(_narrate(box))
         director = asyncio.create_task(_direct(box, quiet=quiet))
         try:

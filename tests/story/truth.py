@@ -32,9 +32,13 @@ def cuts(path: Path) -> list[Cut]:
             first = open_.pop(line["title"])
             found.append(
                 Cut(
-                    kind=first["fault"], target=first["target"], root=first["root"], nodes=frozenset(first["nodes"]),
-                    start=datetime.fromisoformat(first["at"]), end=datetime.fromisoformat(line["at"]),
-                )  # fmt: skip
+                    kind=first["fault"],
+                    target=first["target"],
+                    root=first["root"],
+                    nodes=frozenset(first["nodes"]),
+                    start=datetime.fromisoformat(first["at"]),
+                    end=datetime.fromisoformat(line["at"]),
+                )
             )
     return found
 
