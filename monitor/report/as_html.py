@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from monitor import words
 from monitor.model import Bucket, Severity
-from monitor.report.build import outside
+from monitor.report.build import outside, spans_of
 from monitor.report.figures import AXES, CommuneRow, GroupRow, IncidentRow, NodeRow, Recovery, Report, WindowRow
 from monitor.report.strip import strip
 from monitor.rules.calendar import NOTICE_DAYS
@@ -285,10 +285,9 @@ class Page:
         """The paragraphs a person wrote for a section; none when it is still to be written."""
         return [line.strip() for line in self.report.source.remarks.get(section, "").splitlines() if line.strip()]
 
-    def strip(self, node: str) -> Mapping[str, Any] | None:
-        """The picture of a node's period, when it has one."""
-        spans = self.report.strips.get(node)
-        return strip(spans, self.report.period, self.zone, self.lang) if spans else None
+    def strip(self, node: str) -> Mapping[str, Any]:
+        """The picture of a node's period."""
+        return strip(spans_of(self.report, node), self.report.period, self.zone, self.lang)
 
     @property
     def legend(self) -> list[tuple[str, str]]:

@@ -63,7 +63,6 @@ def build(source: Source, period: Period, *, previous: Report | None = None) -> 
         communes=_communes(rows),
         windows=tuple(_windows(source, windows)),
         blind=tuple(blind),
-        strips=_strips(source, rows, known, windows),
         previous=_previous(previous),
         notes=(),
     )
@@ -235,13 +234,10 @@ def _spans(source: Source, node: str, period: Period, windows: Mapping[str, Sequ
     return tuple(ledger.lay(base, source.gaps, windows.get(node, ())))
 
 
-def _strips(
-    source: Source, rows: Iterable[NodeRow], period: Period, windows: Iterable[Window]
-) -> dict[str, tuple[Span, ...]]:
-    """The spans of the nodes that are not a commune's, for the pictures: their number does not grow with the province."""
-    over = _windows_by_node(windows)
-    central = [row.node.id for row in rows if not row.node.labels.get("commune")]
-    return {node: _spans(source, node, period, over) for node in central}
+def spans_of(report: Report, node: str) -> tuple[Span, ...]:
+    """One node's period, span by span, for a picture of it."""
+    windows = {node: [row.window for row in report.windows if node in row.window.nodes]}
+    return _spans(report.source, node, report.period, windows)
 
 
 def serves_citizens(node: Node) -> bool:

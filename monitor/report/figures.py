@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Literal
 
-from monitor.model import Catalogue, Gap, Incident, Node, Span, Transition, Window
+from monitor.model import Catalogue, Gap, Incident, Node, Transition, Window
 from monitor.rules.calendar import Office, Period
 from monitor.rules.columns import Columns
 from monitor.rules.ledger import Ledger
@@ -171,7 +171,6 @@ class Report:
     communes: tuple[CommuneRow, ...]
     windows: tuple[WindowRow, ...]
     blind: tuple[tuple[datetime, datetime], ...]
-    strips: Mapping[str, tuple[Span, ...]]
     previous: Previous | None
     notes: tuple[str, ...]
 

@@ -103,14 +103,12 @@ class _Cover:
 
     def up_to(self, moments: Ints) -> Ints:
         """Covered microseconds before each moment."""
+        if not len(self.since):
+            return np.zeros_like(moments)
         index = np.searchsorted(self.since, moments, side="right")
-        partly = np.minimum(moments - self.since[index - 1], self.length[index - 1]) if len(self.since) else moments
+        partly = np.minimum(moments - self.since[index - 1], self.length[index - 1])
         found: Ints = np.where(index > 0, self.before[index - 1] + partly, 0)
         return found
-
-    def within(self, since: Ints, until: Ints) -> Ints:
-        """Covered microseconds of each stretch."""
-        return self.up_to(until) - self.up_to(since) if len(self.since) else np.zeros_like(since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +119,14 @@ class _Over:
     excluded: tuple[tuple[NDArray[np.bool_], _Cover], ...]
     """For each set of windows, whose it is."""
 
-    def within(self, subject: Ints, since: Ints, until: Ints) -> tuple[Ints, Ints]:
-        """Microseconds of each stretch that are unknown, and that are excluded."""
-        unknown = self.unknown.within(since, until)
-        excluded = np.zeros_like(since)
+    def up_to(self, subject: Ints, moments: Ints) -> tuple[Ints, Ints]:
+        """Unknown, and unknown or excluded, microseconds of each node before each moment."""
+        unknown = self.unknown.up_to(moments)
+        either = unknown.copy()
         for chosen, cover in self.excluded:
             mine = np.flatnonzero(chosen[subject])
-            excluded[mine] = cover.within(since[mine], until[mine])
-        return unknown, excluded
+            either[mine] += cover.up_to(moments[mine])
+        return unknown, either
 
 
 def _over(names: Sequence[str], gaps: Sequence[Gap], windows: Mapping[str, Sequence[Window]]) -> _Over:
@@ -174,7 +172,12 @@ def account_many(
     since = np.clip(at, one, two)
     until = np.where(last, two, np.append(since[1:], two)) if len(at) else since
     over = _over(data.names, gaps, windows or {})
-    unknown, excluded = over.within(subject, since, until)
+    hidden, either = over.up_to(subject, since)
+    hidden_end, either_end = over.up_to(np.arange(many), np.full(many, two))
+    covered = either
+    unknown = np.where(last, hidden_end[subject], np.roll(hidden, -1)) - hidden
+    either = np.where(last, either_end[subject], np.roll(either, -1)) - either
+    excluded = either - unknown
     blind = code == _UNKNOWN
     unknown[blind] = excluded[blind] = 0
     seen = until - since - unknown - excluded
@@ -182,7 +185,7 @@ def account_many(
     time = _by_node(subject * 6 + code, seen, many * 6).reshape(many, 6)
     time[:, _UNKNOWN] += _by_node(subject, unknown, many)
     time[:, _EXCLUDED] += _by_node(subject, excluded, many)
-    slack = _slack(subject, at, after, code, over, (one, two), many)
+    slack = _slack(subject, at, after, code, over, covered, (one, two), many)
     outages = _outages(subject, code, seen, many)
     return [_ledger(*figures) for figures in zip(time.tolist(), slack.tolist(), outages.tolist(), strict=True)]
 
@@ -192,8 +195,10 @@ def _by_node(index: Ints, amount: Ints, size: int) -> Ints:
     return found
 
 
-def _slack(subject: Ints, at: Ints, after: Ints, code: Ints, over: _Over, period: tuple[int, int], many: int) -> Ints:
-    """Doubtful microseconds by node and pair of kinds: see `ledger.doubts`."""
+def _slack(
+    subject: Ints, at: Ints, after: Ints, code: Ints, over: _Over, covered: Ints, period: tuple[int, int], many: int
+) -> Ints:
+    """Doubtful microseconds by node and pair of kinds: see `ledger.doubts`. `covered` is what lies over each node before each row."""
     kind = _KIND_OF[code]
     counts = np.flatnonzero(kind >= 0)
     former, latter = counts[:-1], counts[1:]
@@ -203,9 +208,9 @@ def _slack(subject: Ints, at: Ints, after: Ints, code: Ints, over: _Over, period
     since = np.clip(np.maximum(after[leaving], at[former]), *period)
     until = np.clip(at[leaving], *period)
     whose = subject[former]
-    unknown, excluded = over.within(whose, since, until)
+    _, before = over.up_to(whose, since)
     pair = whose * 9 + kind[former] * 3 + kind[latter]
-    return _by_node(pair, until - since - unknown - excluded, many * 9).reshape(many, 9)
+    return _by_node(pair, until - since - (covered[leaving] - before), many * 9).reshape(many, 9)
 
 
 def _outages(subject: Ints, code: Ints, seen: Ints, many: int) -> Ints:
