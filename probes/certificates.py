@@ -142,7 +142,9 @@ def _title(name: x509.Name) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """What one handshake showed: the chain as it was sent (leaf first), the path that was verified (empty when none), the version."""
+    """What one handshake showed: the chain as it was sent (leaf first; the leaf alone when it was verified), the path that was
+    verified (empty when none was), how many certificates were sent, and the version.
+    """
 
     sent: tuple[Certificate, ...]
     verified: tuple[Certificate, ...]
@@ -180,28 +182,28 @@ VERSION_NUMBERS: Final = {"SSLv3": 0.3, "TLSv1": 1.0, "TLSv1.1": 1.1, "TLSv1.2":
 
 def served(connection: ssl.SSLObject | ssl.SSLSocket) -> Served:
     """Everything a TLS connection knows of its peer, finished or failed: OpenSSL keeps the chain that it could not verify."""
+    version = connection.version()
     # Public from Python 3.13 on; before that the same methods live one layer down and give objects instead of bytes.
-    inner: Any = connection if hasattr(connection, "get_unverified_chain") else getattr(connection, "_sslobj", None)
-    sent = _ders(inner.get_unverified_chain()) if inner is not None else []
-    verified = _ders(inner.get_verified_chain()) if sent and _trusted(connection) else []
-    return Served(
-        sent=tuple(filter(None, map(read, sent))),
-        verified=tuple(filter(None, map(read, verified))),
-        count=len(sent),
-        version=connection.version(),
-    )
+    inner: Any = connection if _PUBLIC else getattr(connection, "_sslobj", None)
+    chain = inner.get_unverified_chain() if inner is not None else None
+    if not chain:
+        return Served(sent=(), verified=(), count=0, version=version)
+    if version is not None and connection.context.verify_mode is ssl.CERT_REQUIRED:
+        # The handshake is done and the context demands proof: what was proved begins with what was sent, so that is read once.
+        verified = _readable(inner.get_verified_chain())
+        return Served(sent=verified[:1], verified=verified, count=len(chain), version=version)
+    return Served(sent=_readable(chain), verified=(), count=len(chain), version=version)
 
 
-def _trusted(connection: ssl.SSLObject | ssl.SSLSocket) -> bool:
-    """Whether the chain was verified: a finished handshake of a context that demands it."""
-    return connection.version() is not None and connection.context.verify_mode == ssl.CERT_REQUIRED
-
+_PUBLIC: Final = hasattr(ssl.SSLObject, "get_unverified_chain")
 
 ENCODING_DER: Final = 2  # X509_FILETYPE_ASN1 of OpenSSL's x509.h, as `_ssl.ENCODING_DER`.
 
 
-def _ders(chain: Iterable[Any] | None) -> list[bytes]:
-    return [item if isinstance(item, bytes) else item.public_bytes(ENCODING_DER) for item in chain or ()]
+def _readable(chain: Iterable[Any]) -> tuple[Certificate, ...]:
+    """Those certificates of a chain that can be read."""
+    found = [read(item if isinstance(item, bytes) else item.public_bytes(ENCODING_DER)) for item in chain]
+    return tuple([certificate for certificate in found if certificate is not None])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,10 @@ BUFFER_LIMIT: Final = 256 * 1024
 QUIET: Final = 0.25
 """Seconds of silence after which a prompt without a line end (`login: `) is taken as it stands."""
 
+RECORD_HEAD: Final = 5
+LONGEST_ALERT: Final = 32
+"""Bytes of a protected record that may be an alert: 2 of alert, 1 of type, 16 of tag, some padding. A ticket has hundreds."""
+
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
@@ -285,12 +289,18 @@ class Channel(asyncio.Protocol):
         self._flush()
         if tls.version() != "TLSv1.3":
             return
+        assert self._incoming is not None
+        bell = asyncio.get_running_loop().call_later(patience, self._stop_waiting)
         try:
-            async with asyncio.timeout(patience):
-                await self._feed()
+            data = await self._receive_raw()
+            # An alert is a record of 19 bytes (RFC 8446 §5.2, §6). Whatever is longer is a ticket or data, and means yes unread.
+            if len(data) >= RECORD_HEAD and int.from_bytes(data[3:RECORD_HEAD]) <= LONGEST_ALERT:
+                self._incoming.write(data)
                 tls.read(1)
-        except (ssl.SSLWantReadError, ssl.SSLZeroReturnError, ssl.SSLEOFError, ConnectionError, TimeoutError):
+        except (ssl.SSLWantReadError, ssl.SSLZeroReturnError, ssl.SSLEOFError, ConnectionError):
             return
+        finally:
+            bell.cancel()
 
     def close(self) -> None:
         """Let go so that what was sent still arrives; a peer that has not taken it by now is cut off."""
@@ -311,6 +321,11 @@ class Channel(asyncio.Protocol):
         self._transport.abort()
 
     # Inside.
+
+    def _stop_waiting(self) -> None:
+        """As if the other side had finished: for a wait that has a good end without an answer."""
+        self._ended = True
+        self._wake()
 
     async def _decrypted(self) -> bytes:
         if self._tls is None:
