@@ -18,13 +18,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from probes.contract import ProbeError, Reason
-from probes.echo_flight import TOKEN, Door, Echoes, Flight, Plan, Where, sound, where
-from probes.echo_socket import SO_TIMESTAMPNS, OpenSocket, Quoted, open_echo_socket, quoted
+from probes.echo_flight import TOKEN, Door, Echoes, Flight, Plan, Where, where
+from probes.echo_socket import OpenSocket, Quoted, open_echo_socket, quoted
 
 BURST: Final = 256
 """Packets read in one turn before the rest of the loop gets its own."""
 
-PACE: Final = 32
+PACE: Final = 64
 """Packets of a sweep sent before the replies are read."""
 
 STEP: Final = 1_000_000
@@ -79,7 +79,7 @@ class EchoEngine:
         self._doors: dict[int, Door] = {}
         self._open: set[Door] = set()
         self._waits: dict[bytes, tuple[Flight, int]] = {}
-        self._at: dict[Where, Flight] = {}
+        self._at: dict[Where, list[Flight]] = {}
         self._gone: dict[bytes, Where] = {}
         self._late: dict[Where, int] = {}
         self._room = ROOM
@@ -95,7 +95,7 @@ class EchoEngine:
         family, target = where(address)
         flight = self._launch(self._door(family), (target,) * plan.count, plan)
         flight.result.late += self._late.pop(target, 0)
-        self._at[target] = flight
+        self._at.setdefault(target, []).append(flight)
         loop = asyncio.get_running_loop()
         bell = loop.call_at(until, flight.settle, plan.count)
         try:
@@ -103,7 +103,8 @@ class EchoEngine:
             await flight.end
         finally:
             bell.cancel()
-            if self._at.get(target) is flight:
+            self._at[target].remove(flight)
+            if not self._at[target]:
                 del self._at[target]
             self._land(flight)
         return flight.result
@@ -123,6 +124,7 @@ class EchoEngine:
                 stop = min(index + PACE, len(pairs))
                 while index < stop and self._send(flight, index):
                     index += 1
+                self._read(door)
                 await asyncio.sleep(0 if index == stop else RETRY)
             await flight.end
         finally:
@@ -184,9 +186,9 @@ class EchoEngine:
     def _land(self, flight: Flight) -> None:
         """Stop waiting; remember what was lost, for a late reply to be known as one."""
         result, door = flight.result, flight.door
-        for index, key in enumerate(flight.keys):
-            if self._waits.pop(key, None) is not None and flight.rtts[index] is None:
-                self._gone[key] = flight.targets[index]
+        for index, expected in enumerate(flight.expected):
+            if self._waits.pop(expected, None) is not None and flight.rtts[index] is None:
+                self._gone[expected] = flight.targets[index]
         while len(self._gone) > REMEMBERED:
             del self._gone[next(iter(self._gone))]
         if len(result.rtts) > 0:
@@ -211,8 +213,8 @@ class EchoEngine:
     def _send(self, flight: Flight, index: int) -> bool:
         """Send one packet and begin to wait for it; False when the kernel has no room for it now."""
         door = flight.door
-        packet, target = flight.packet(index), flight.targets[index]
-        self._waits[packet[6:16]] = (flight, index)
+        packet, target = flight.request(index), flight.targets[index]
+        self._waits[flight.expected[index]] = (flight, index)
         for attempt in range(4):
             try:
                 if door.plan is not flight.plan:
@@ -232,7 +234,7 @@ class EchoEngine:
 
     def _unsent(self, flight: Flight, index: int, error: OSError, local: Quoted | None) -> bool:
         """Account for a packet that our own kernel did not take; False when it may take it in a moment."""
-        del self._waits[flight.keys[index]]
+        del self._waits[flight.expected[index]]
         flight.sent[index] = 0
         if error.errno == errno.EMSGSIZE and flight.plan.dont_fragment:
             flight.result.sent += 1
@@ -272,12 +274,12 @@ class EchoEngine:
 
     def _read(self, door: Door) -> int:
         """Take what has arrived, at most BURST packets. How many there were."""
-        recvmsg, waits, strip, raw, room = door.sock.recvmsg, self._waits, door.strip, door.raw, self._room
+        recvmsg, waits, strip, skip, reply = door.sock.recvmsg, self._waits, door.strip, door.skip, door.reply
         distance = self._carry()
         count = soft = 0
         while count < BURST:
             try:
-                data, ancillary, _flags, source = recvmsg(room, 256)
+                data, ancillary, _flags, source = recvmsg(self._room, 256)
             except OSError as error:
                 if error.errno in BUSY:
                     break
@@ -290,23 +292,16 @@ class EchoEngine:
             soft = 0
             count += 1
             body = data[(data[0] & 15) << 2 :] if strip else data
-            entry = waits.get(body[6:16])
-            if entry is None:
+            # The echo that is waited for, to the byte: type, checksum, id, sequence, token, payload.
+            entry = waits.get(body if strip else body[skip:])
+            if entry is None or source != entry[0].targets[entry[1]] or body[:2] != reply:
                 self._stray(door, body, source)
                 continue
             flight, index = entry
-            if (
-                body[:2] != door.reply
-                or source != flight.targets[index]
-                or body[16:] != flight.pad
-                or (raw and body[4:6] != flight.ident)
-                or (strip and not sound(body))
-            ):
-                self._stray(door, body, source)
-            elif flight.rtts[index] is not None:
-                flight.result.duplicates += 1
-            else:
+            if flight.rtts[index] is None:
                 self._credit(flight, index, ancillary, distance, data[8] if strip else None)
+            else:
+                flight.result.duplicates += 1
         return count
 
     def _credit(
@@ -319,13 +314,12 @@ class EchoEngine:
     ) -> None:
         """An exact echo: its round trip, from the kernel's stamp where that can be trusted."""
         arrived = now = self._monotonic()
-        for level, kind, value in ancillary:
-            if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
-                if distance is not None:
-                    seconds, nanoseconds = _STAMP.unpack(value)
-                    arrived = seconds * 1_000_000_000 + nanoseconds - distance
-            elif hops is None and len(value) == 4:  # IP_TTL, IPV6_HOPLIMIT: the only others asked for.
+        for _level, _kind, value in ancillary:
+            if len(value) == 4:  # IP_TTL or IPV6_HOPLIMIT; the stamp is the only other asked for.
                 hops = int.from_bytes(value, "little")
+            elif distance is not None:
+                seconds, nanoseconds = _STAMP.unpack(value)
+                arrived = seconds * 1_000_000_000 + nanoseconds - distance
         sent = flight.sent[index]
         if not sent <= arrived <= now:
             arrived = now
@@ -339,29 +333,27 @@ class EchoEngine:
 
     def _stray(self, door: Door, body: bytes, source: Any) -> None:
         """Count what is not an exact echo with the run it touches, if any. None of it is ever credited."""
-        key = body[6:16]
+        key = body if door.strip else body[door.skip :]
         entry = self._waits.get(key)
         if entry is not None:
-            flight = entry[0]
-            if source == flight.targets[entry[1]] and len(body) < 8 + flight.plan.size:
-                flight.result.truncated += 1
-            else:
-                flight.result.forged += 1
+            entry[0].result.forged += 1  # The right words from the wrong mouth.
             return
-        here = self._at.get(source)
+        here = self._at.get(source, ())
         if self._gone.get(key) == source:
             del self._gone[key]
-            if here is not None:
-                here.result.late += 1
+            if here:
+                here[-1].result.late += 1
             elif len(self._late) < REMEMBERED:
                 self._late[source] = self._late.get(source, 0) + 1
-        elif here is not None and (not door.raw or body[4:6] == here.ident):
-            if len(body) < 8 + TOKEN:
-                here.result.truncated += 1
-            else:
-                here.result.forged += 1
-        else:
-            self.strays += 1
+            return
+        for flight in here:
+            if flight.index(body) is not None or (door.raw and body[4:6] == flight.ident) or not door.raw:
+                if len(body) < 8 + flight.plan.size:
+                    flight.result.truncated += 1
+                else:
+                    flight.result.forged += 1
+                return
+        self.strays += 1
 
     def _drain(self, door: Door) -> tuple[int, Quoted | None]:
         """Empty the error queue. How many entries there were, and what our own kernel said of the packet just refused."""
@@ -384,29 +376,19 @@ class EchoEngine:
         return count, local
 
     def _blame(self, door: Door, error: Quoted) -> None:
-        """Give an ICMP error to the packet it quotes, if that is ours and still waited for; else nobody is to blame."""
+        """Give an ICMP error to the packet it quotes, if that is a run's and still waited for; else nobody is to blame.
+
+        RFC 792 obliges a router to quote 8 bytes only: sequence, id, and a checksum that the token went into. Where the kernel wrote the
+        checksum (and the id of a datagram socket), there is nothing of ours to compare.
+        """
         packet, target = error.packet, error.where
-        entry = self._waits.get(packet[6:16])
-        if entry is None and len(packet) < 8 + TOKEN:
-            # RFC 792 obliges a router to quote 8 bytes only: id, sequence, and a checksum that the token went into.
-            flight = self._at.get((target[0], 0) if not door.v6 else (target[0], 0, 0, target[3]))
-            index = flight.index(packet[6:8]) if flight is not None else None
-            # Where the kernel wrote the checksum (and the id of a datagram socket), there is nothing of ours to compare.
-            if (
-                flight is not None
-                and index is not None
-                and (not door.strip or packet == flight.packet(index)[: len(packet)])
-            ):
-                entry = (flight, index)
-        if entry is None:
+        for flight in self._at.get((target[0], 0, 0, target[3]) if door.v6 else (target[0], 0), ()):
+            index = flight.index(packet)
+            if index is None or flight.rtts[index] is not None or (door.raw and packet[4:6] != flight.ident):
+                continue
+            if door.strip and packet != flight.request(index)[: len(packet)]:
+                continue
+            if self._waits.pop(flight.expected[index], None) is not None:
+                flight.result.error = error
+                flight.settle()
             return
-        flight, index = entry
-        if (
-            flight.targets[index] != target
-            or (door.raw and packet[4:6] != flight.ident)
-            or flight.rtts[index] is not None
-        ):
-            return
-        flight.result.error = error
-        del self._waits[flight.keys[index]]
-        flight.settle()

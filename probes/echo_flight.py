@@ -6,7 +6,8 @@ Never: sends, receives, or reads a clock.
 
 import asyncio
 import socket
-from collections.abc import Sequence
+import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
@@ -61,7 +62,20 @@ class Echoes:
 class Door:
     """One open socket: what it is, what is set on it, and the flights that use it."""
 
-    __slots__ = ("born", "dont_fragment", "family", "flights", "plan", "raw", "reply", "sock", "strip", "ttl", "v6")
+    __slots__ = (
+        "born",
+        "dont_fragment",
+        "family",
+        "flights",
+        "plan",
+        "raw",
+        "reply",
+        "skip",
+        "sock",
+        "strip",
+        "ttl",
+        "v6",
+    )
 
     def __init__(self, sock: Socket, family: int, *, raw: bool, born: float) -> None:
         self.sock = sock
@@ -72,6 +86,8 @@ class Door:
         self.strip = raw and not self.v6
         """A raw IPv4 socket hands over the IP header, and alone leaves the ICMP checksum to us, to write and to verify."""
         self.reply = b"\x81\x00" if self.v6 else b"\x00\x00"
+        self.skip = 4 if raw else 6
+        """Bytes of a reply that the kernel has verified or chosen: type and checksum, and a datagram socket's id."""
         self.plan: Plan | None = None
         """Whose settings the socket has now."""
         self.ttl: int | None = None
@@ -104,12 +120,13 @@ class Flight:
     """
 
     __slots__ = (
-        "base", "door", "end", "first", "head", "ident", "keys", "left", "pad", "plan", "result", "rtts", "sent", "targets",
+        "base", "door", "end", "expected", "first", "head", "ident", "keys", "left", "pack", "plan", "result", "rtts", "sent", "targets",
     )  # fmt: skip
 
     def __init__(
         self, door: Door, targets: Sequence[Where], plan: Plan, noise: bytes, end: "asyncio.Future[None]"
     ) -> None:
+        count = len(targets)
         self.door = door
         self.targets = targets
         self.plan = plan
@@ -117,29 +134,45 @@ class Flight:
         self.first = int.from_bytes(noise[2:4], "big")
         self.keys = [
             # The sequence wraps at 65,536.
-            ((self.first + index) & 0xFFFF).to_bytes(2, "big") + noise[4 + index * TOKEN : 4 + (index + 1) * TOKEN]
-            for index in range(len(targets))
+            ((self.first + index) & 0xFFFF).to_bytes(2, "big") + noise[4 + index * TOKEN : 12 + index * TOKEN]
+            for index in range(count)
         ]
         """Sequence and token of each packet: bytes 6 to 16 of it and of its echo."""
-        self.pad = bytes(plan.size - TOKEN)
         self.head = b"\x80\x00" if door.v6 else b"\x08\x00"
         self.base = _words(self.head + self.ident)  # The padding is zeros, which add nothing.
-        self.sent = [0] * len(targets)
-        self.rtts: list[int | None] = [None] * len(targets)
-        self.left = len(targets)
+        self.pack = _packer(plan.size)
+        self.expected = [b""] * count
+        """What must come back for each packet sent, to the byte; see `request`."""
+        self.sent = [0] * count
+        self.rtts: list[int | None] = [None] * count
+        self.left = count
         self.result = Echoes()
         self.end = end
 
-    def packet(self, index: int) -> bytes:
-        """The ICMP echo request of one packet, its checksum written (the kernel writes IPv6's anew, RFC 3542 §3.1)."""
-        key = self.keys[index]
-        check = 0xFFFF - (self.base + int.from_bytes(key, "big")) % 0xFFFF
-        return b"".join((self.head, check.to_bytes(2, "big"), self.ident, key, self.pad))
+    def request(self, index: int) -> bytes:
+        """One packet's echo request; what its echo must be is kept in `expected`.
 
-    def index(self, sequence: bytes) -> int | None:
-        """Which of the packets bears this sequence; None when none does."""
-        index = (int.from_bytes(sequence, "big") - self.first) & 0xFFFF
-        return index if index < len(self.sent) and self.sent[index] else None
+        Over a raw IPv4 socket that is the whole ICMP message, its checksum too; elsewhere the kernel has verified what is left out.
+        """
+        key = self.keys[index]
+        if self.door.strip:
+            words = self.base + int.from_bytes(key, "big")
+            check = 0xFFFF - (words - 0x0800) % 0xFFFF
+            if check == 0xFFFF:  # The same as 0 to the one who verifies, and either may be written: take another token.
+                key = self.keys[index] = key[:-1] + bytes((key[-1] ^ 1,))
+                return self.request(index)
+            self.expected[index] = self.pack(b"\0\0", check, self.ident, key)
+            return self.pack(self.head, 0xFFFF - words % 0xFFFF, self.ident, key)
+        packet = self.pack(self.head, 0, self.ident, key)
+        self.expected[index] = packet[self.door.skip :]
+        return packet
+
+    def index(self, packet: bytes) -> int | None:
+        """Which of the packets sent bears the sequence of this one, and its token as far as it is there; None when none does."""
+        index = (int.from_bytes(packet[6:8], "big") - self.first) & 0xFFFF
+        if len(packet) < 8 or index >= len(self.sent) or not self.sent[index]:
+            return None
+        return index if self.keys[index].startswith(packet[6:16]) else None
 
     def settle(self, count: int = 1) -> None:
         """So many packets will not be waited for any more."""
@@ -148,15 +181,16 @@ class Flight:
             self.end.set_result(None)
 
 
+@lru_cache(maxsize=256)
+def _packer(size: int) -> Callable[..., bytes]:
+    """Type and code, checksum, id, sequence and token, and zeros up to so many bytes of payload."""
+    return struct.Struct(f"!2sH2s10s{size - TOKEN}x").pack
+
+
 def _words(data: bytes) -> int:
     """A number congruent modulo 65535 to the sum of the data's 16-bit words: 2**16 is 1 there (RFC 1071)."""
     number = int.from_bytes(data, "big")
     return number << 8 if len(data) & 1 else number
-
-
-def sound(packet: bytes) -> bool:
-    """Whether a received packet's Internet checksum is right: all words together, its own included, are zero modulo 65535."""
-    return _words(packet) % 0xFFFF == 0
 
 
 def where(address: str) -> tuple[int, Where]:

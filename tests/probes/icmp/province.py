@@ -129,6 +129,8 @@ class Province:
         self._home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         self._tun = self._build()
         asyncio.get_running_loop().add_reader(self._tun, self._arrived)
+        # The kernel finishes an IPv6 address in a work queue of its own; what comes back before that is dropped.
+        await asyncio.sleep(0.03)
         return self
 
     async def __aexit__(self, *_: object) -> None:
