@@ -1,0 +1,112 @@
+"""Which series a check shows, by its kind: blackbox_exporter's names, so that dashboards made for it work, and ours for links.
+
+Owns: the table. A kind that is not in it shows the basics. Never: a label whose value comes from a target.
+
+As with blackbox_exporter, a number that was not reached (the status of a connection that was refused) is 0. What cannot be known at all (the
+expiry of a certificate nobody saw) is absent.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from monitor.metrics.text import Family
+
+SUCCESS: Final = Family("probe_success", "Displays whether or not the probe was a success")
+DURATION: Final = Family("probe_duration_seconds", "Returns how long the probe took to complete in seconds")
+
+_LOOKUP = Family("probe_dns_lookup_time_seconds", "Returns the time taken for probe dns lookup in seconds")
+_PROTOCOL = Family("probe_ip_protocol", "Specifies whether probe ip protocol is IP4 or IP6")
+_EXPIRY = Family(
+    "probe_ssl_earliest_cert_expiry", "Returns the server certificate's expiry in unixtime, also when it has passed"
+)
+_TLS = Family("probe_tls_version_info", "Returns the TLS version used", "info")
+_REGEX = Family("probe_failed_due_to_regex", "Indicates if probe failed due to regex")
+_HTTP = Family("probe_http_duration_seconds", "Duration of http request by phase, summed over all redirects")
+_STATUS = Family("probe_http_status_code", "Response HTTP status code")
+_REDIRECTS = Family("probe_http_redirects", "The number of redirects")
+_SSL = Family("probe_http_ssl", "Indicates if SSL was used for the final redirect")
+_VERSION = Family("probe_http_version", "Returns the version of HTTP of the probe response")
+_BODY = Family("probe_http_uncompressed_body_length", "Length of uncompressed response body")
+_ICMP = Family("probe_icmp_duration_seconds", "Duration of icmp request by phase")
+_HOPS = Family("probe_icmp_reply_hop_limit", "Replied packet hop limit (TTL for ipv4)")
+_DNS = Family("probe_dns_duration_seconds", "Duration of DNS request by phase")
+_ANSWERS = Family("probe_dns_answer_rrs", "Returns number of entries in the answer resource record list")
+_AUTHORITY = Family("probe_dns_authority_rrs", "Returns number of entries in the authority resource record list")
+_ADDITIONAL = Family("probe_dns_additional_rrs", "Returns number of entries in the additional resource record list")
+_SERIAL = Family("probe_dns_serial", "Returns the serial number of the zone")
+_LOSS = Family("thongsuot_link_loss_ratio", "Share of the packets of the last round that did not come back")
+_RTT = Family("thongsuot_link_rtt_seconds", "Average round trip of the last round")
+_JITTER = Family("thongsuot_link_jitter_seconds", "Interarrival jitter of the last round (RFC 3550)")
+_MOS = Family("thongsuot_link_mos", "Estimated opinion score for speech, 1 to 4.5")
+
+TLS_VERSIONS: Final[Mapping[float, str]] = MappingProxyType(
+    {version: f"TLS {version}" for version in (1.0, 1.1, 1.2, 1.3)}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One line of a check: a `fact` or a `phase` of its outcome; absent without `default`. When `labelled`, the phase is a label too.
+
+    With `choices` the number is not the value but picks a label of one closed list, as in `probe_tls_version_info{version="TLS 1.3"} 1`.
+    """
+
+    family: Family
+    fact: str = ""
+    phase: str = ""
+    default: float | None = None
+    choices: tuple[str, Mapping[float, str]] | None = None
+    labelled: bool = False
+
+
+def _phases(family: Family, *names: str) -> tuple[Series, ...]:
+    return tuple(Series(family=family, phase=name, default=0.0, labelled=True) for name in names)
+
+
+_LOOKED_UP = Series(family=_LOOKUP, phase="resolve", default=0.0)
+_CONNECTED = Series(family=_PROTOCOL, fact="ip_version")
+_SECURED = (
+    Series(family=_EXPIRY, fact="certificate_not_after"),
+    Series(family=_TLS, fact="tls_version", choices=("version", TLS_VERSIONS)),
+)
+
+KINDS: Final[Mapping[str, tuple[Series, ...]]] = MappingProxyType(
+    {
+        "http": (
+            _LOOKED_UP,
+            _CONNECTED,
+            *_SECURED,
+            Series(family=_STATUS, fact="status", default=0.0),
+            Series(family=_REDIRECTS, fact="redirects", default=0.0),
+            Series(family=_SSL, fact="tls", default=0.0),
+            Series(family=_VERSION, fact="http_version", default=0.0),
+            Series(family=_BODY, fact="body_bytes", default=0.0),
+            Series(family=_REGEX, fact="failed_due_to_regex", default=0.0),
+            *_phases(_HTTP, "resolve", "connect", "tls", "processing", "transfer"),
+        ),
+        "tcp": (_LOOKED_UP, _CONNECTED, *_SECURED, Series(family=_REGEX, fact="failed_due_to_regex", default=0.0)),
+        "tls": (_LOOKED_UP, _CONNECTED, *_SECURED),
+        "dns": (
+            _LOOKED_UP,
+            _CONNECTED,
+            Series(family=_ANSWERS, fact="answers", default=0.0),
+            Series(family=_AUTHORITY, fact="authority", default=0.0),
+            Series(family=_ADDITIONAL, fact="additional", default=0.0),
+            Series(family=_SERIAL, fact="serial"),
+            *_phases(_DNS, "resolve", "connect", "request"),
+        ),
+        "icmp": (
+            _LOOKED_UP,
+            _CONNECTED,
+            *_phases(_ICMP, "resolve", "setup"),
+            Series(family=_ICMP, fact="rtt", phase="rtt", default=0.0, labelled=True),
+            Series(family=_HOPS, fact="hop_limit"),
+            Series(family=_LOSS, fact="loss"),
+            Series(family=_RTT, fact="rtt"),
+            Series(family=_JITTER, fact="jitter"),
+            Series(family=_MOS, fact="mos"),
+        ),
+    }
+)
