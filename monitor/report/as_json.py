@@ -87,6 +87,11 @@ def seconds(length: timedelta) -> float:
     return length.total_seconds() if rest else whole
 
 
+def maybe(length: timedelta | None) -> float | None:
+    """The same, where there may be none."""
+    return None if length is None else seconds(length)
+
+
 def figures(ledger: Ledger) -> Json:
     """The figures of a ledger, as they stand in `nodes`, `groups` and `total`."""
     return {
@@ -96,7 +101,7 @@ def figures(ledger: Ledger) -> Json:
         "coverage": ledger.coverage,
         "outages": ledger.outages,
         "longest_outage_seconds": seconds(ledger.longest),
-        "mttr_seconds": None if ledger.mttr is None else seconds(ledger.mttr),
+        "mttr_seconds": maybe(ledger.mttr),
         "verdict": verdict(ledger),
     }
 
@@ -109,6 +114,9 @@ def recovery(counts: Recovery) -> Json:
         "breached": counts.breached,
         "open": counts.open,
         "late": counts.late,
+        "mttd_seconds": maybe(counts.detect),
+        "mtta_seconds": maybe(counts.acknowledge),
+        "mttr_seconds": maybe(counts.repair),
     }
 
 

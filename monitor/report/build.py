@@ -4,7 +4,7 @@ Owns: which incidents and nodes a report is about, and its groups. Never: reads 
 be derived from one another: a single outage that just meets a 24-hour target takes a week to 85.7 %.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -26,8 +26,9 @@ from monitor.report.figures import (
     Source,
     WindowRow,
 )
+from monitor.report.office import vietnam
 from monitor.rules import calendar, ledger
-from monitor.rules.calendar import Period
+from monitor.rules.calendar import Office, Period
 from monitor.rules.columns import Columns, account_many, columns
 from monitor.rules.ledger import ZERO, Ledger
 
@@ -141,12 +142,23 @@ def against_target(source: Source, incident: Incident, end: datetime) -> Inciden
 
 def recovery(rows: Iterable[IncidentRow]) -> Recovery:
     """How these incidents stood against their targets."""
-    counts: Counter[str] = Counter()
-    for row in rows:
-        counts["incidents"] += 1
-        counts["open" if row.met is None else "met" if row.met else "breached"] += 1
-        counts["late"] += row.met is False and row.incident.resolved_at is None
-    return Recovery(**counts)
+    mine = list(rows)
+    faults = [row.incident for row in mine]
+    return Recovery(
+        incidents=len(mine),
+        met=sum(row.met is True for row in mine),
+        breached=sum(row.met is False for row in mine),
+        open=sum(row.met is None for row in mine),
+        late=sum(row.met is False and row.incident.resolved_at is None for row in mine),
+        detect=_mean(fault.detected_at - fault.started_at for fault in faults),
+        acknowledge=_mean(fault.acknowledged_at - fault.detected_at for fault in faults if fault.acknowledged_at),
+        repair=_mean(row.net for row in mine if row.incident.resolved_at),
+    )
+
+
+def _mean(lengths: Iterable[timedelta]) -> timedelta | None:
+    known = [max(length, ZERO) for length in lengths]
+    return sum(known, ZERO) / len(known) if known else None
 
 
 # --- groups -----------------------------------------------------------------------------------------------------------
@@ -220,11 +232,14 @@ def _bare(name: str) -> tuple[words.SortKey, str]:
 # --- what lies over the period ----------------------------------------------------------------------------------------
 
 
-def _windows(source: Source, windows: Iterable[Window]) -> Iterable[WindowRow]:
+def _windows(source: Source, windows: Sequence[Window]) -> Iterable[WindowRow]:
     zone = source.catalogue.province.zone
+    office = source.office
+    if office is None and windows:
+        office = vietnam(min(window.start for window in windows), max(window.end for window in windows))
     for window in sorted(windows, key=lambda window: (window.start, window.id)):
         late = not window.force_majeure and calendar.short_notice(
-            window.announced_at, window.start, zone, source.office
+            window.announced_at, window.start, zone, office or Office()
         )
         yield WindowRow(window=window, nodes=len(window.nodes), short_notice=late)
 

@@ -31,7 +31,7 @@ class Source:
     `transitions` are nodes' (those of checks are ignored), by node: with the last one before the period, and the first one behind it where
     there is one. Columns are the quick way in for a year of many nodes. `gaps` include the time since the last heartbeat, if that is long.
     `generated_at` is the last moment the data knows of; what lies behind it is not accounted. `windows` and `incidents` may be more than
-    the period's; those outside are left out.
+    the period's; those outside are left out. Without an `office` of one's own, Vietnam's public holidays count.
     """
 
     catalogue: Catalogue
@@ -41,7 +41,7 @@ class Source:
     incidents: Sequence[Incident] = ()
     generated_at: datetime
     language: Lang = "vi"
-    office: Office = field(default_factory=Office)
+    office: Office | None = None
     remarks: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def history(self, node: str) -> Sequence[Transition]:
@@ -56,6 +56,8 @@ class Recovery:
     """How incidents stood against their recovery targets: `incidents = met + breached + open`.
 
     `open` ones still run within their target; a running one past it is `breached`, and `late` counts those among them.
+    The means are over the incidents that have come so far: `detect` from the first failed outcome to the verdict, `acknowledge` from
+    there to a person's word, `repair` from the first failed outcome to the end, without pauses. None where none has.
     """
 
     incidents: int = 0
@@ -63,6 +65,9 @@ class Recovery:
     breached: int = 0
     open: int = 0
     late: int = 0
+    detect: timedelta | None = None
+    acknowledge: timedelta | None = None
+    repair: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

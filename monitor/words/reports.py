@@ -18,7 +18,7 @@ TABLE: Final[Mapping[str, tuple[str, str]]] = {
         "Operation of the shared information systems",
     ),
     "report.receivers": ("Nơi nhận:", "To:"),
-    "report.receivers.lines": ("- Như trên; - Lưu: VT, CĐS.", "- As above; - Archive."),
+    "report.receivers.lines": ("- ……………………; - Lưu: VT.", "- ……………………; - Archive."),
     "report.signer": ("GIÁM ĐỐC", "DIRECTOR"),
     "report.generated": (
         "Số liệu đến {at}, do Thông Suốt tổng hợp tự động",
@@ -68,6 +68,11 @@ TABLE: Final[Mapping[str, tuple[str, str]]] = {
         "{incidents} incidents: {met} met the target, {breached} missed it, {open} open within it",
     ),
     "report.recovery.late": ("({late} quá hạn chưa khắc phục)", "({late} overdue and still open)"),
+    "report.means": ("Thời gian trung bình xử lý sự cố", "Mean times of incidents"),
+    "report.means.values": (
+        "phát hiện {detect}; tiếp nhận {acknowledge}; khắc phục {repair}",
+        "to detect {detect}; to acknowledge {acknowledge}; to repair {repair}",
+    ),
     "report.coverage": ("Độ phủ giám sát", "Coverage"),
     "report.change": ("so với kỳ trước ({label}): {change}", "against the period before ({label}): {change}"),
     "report.points": ("{points} điểm %", "{points} points"),

@@ -3,9 +3,10 @@
 import csv
 import io
 import json
+import random
 import zipfile
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,9 +20,10 @@ from monitor.model import Gap, IncidentState, Severity, State
 from monitor.report import FORMATS, build, file_name, render
 from monitor.report.as_csv import files, guard
 from monitor.report.as_json import as_dict
+from monitor.report.office import vietnam
 from monitor.rules import calendar
 from monitor.rules.columns import columns
-from monitor.rules.ledger import ZERO, account
+from monitor.rules.ledger import ZERO, account, total
 from tests.report.province import WEEK, ZONE, at, catalogue, source, turn
 
 SCHEMA = json.loads((Path(monitor.report.__file__).parent / "report.schema.json").read_text(encoding="utf-8"))
@@ -126,7 +128,22 @@ def test_incidents_of_the_week_without_merged_own_and_past_ones(report):
 def test_recovery_is_held_against_the_target_and_not_derived_from_availability(report):
     met = {row["id"]: row["met"] for row in as_dict(report)["incidents"]}
     assert met == {"i1": True, "i2": True, "i3": False, "i4": False, "i5": False}
-    assert as_dict(report)["recovery"] == {"incidents": 5, "met": 2, "breached": 3, "open": 0, "late": 2}
+    counts = as_dict(report)["recovery"]
+    assert [counts[key] for key in ("incidents", "met", "breached", "open", "late")] == [5, 2, 3, 0, 2]
+
+
+def test_means_are_over_the_incidents_that_have_come_so_far(report):
+    counts = as_dict(report)["recovery"]
+    assert (counts["mttd_seconds"], counts["mtta_seconds"]) == (21, None)
+    # 98:30 and 6:30 minutes, and 54:30 hours with a pause of two.
+    assert counts["mttr_seconds"] == (98.5 * 60 + 6.5 * 60 + 52.5 * 3600) / 3
+
+
+def test_public_holidays_are_no_working_days():
+    offices = vietnam(date(2026, 11, 16), date(2026, 11, 30))
+    assert not offices.works(date(2026, 11, 24))
+    assert not offices.works(date(2026, 2, 17))
+    assert offices.works(date(2026, 11, 25))
 
 
 def test_pauses_do_not_count_against_the_target():
@@ -410,3 +427,31 @@ def test_every_severity_and_state_an_incident_can_show_has_its_word(report):
 
 def test_an_empty_history_is_no_outage(report):
     assert all(row.ledger.bad == ZERO for row in report.nodes if row.node.id == "kn.dancu")
+
+
+def test_a_hundred_weeks_twice_are_the_same_bytes_and_add_up_to_the_whole():
+    chance = random.Random(100)
+    book = catalogue()
+    book = replace(book, nodes={name: one for name, one in book.nodes.items() if not one.labels.get("commune")})
+    first = calendar.parse("2025-W01", ZONE).start
+    whole = calendar.between(first, first + timedelta(weeks=100), ZONE)
+    rows = {
+        name: [
+            turn(
+                name,
+                first + timedelta(microseconds=chance.randrange(100 * 7 * 86400 * 10**6)),
+                chance.choice(list(State)),
+            )
+            for _ in range(300)
+        ]
+        for name in book.nodes
+    }
+    given = source(catalogue=book, transitions=rows, incidents=(), generated_at=whole.end)
+    totals = []
+    for index in range(100):
+        week = calendar.containing("weekly", first + timedelta(weeks=index, hours=1), ZONE)
+        one, two = build(given, week), build(given, week)
+        assert render(one, "json") == render(two, "json")
+        totals.append(one.total)
+    assert total(totals).time == build(given, whole).total.time
+    assert total(totals).slack == build(given, whole).total.slack
