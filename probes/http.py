@@ -77,13 +77,13 @@ async def probe(spec: HttpSpec, tools: Tools) -> Finding:
     response = await follow(spec._plan, tools)
     finding = expect.check(response)
     if finding is None:
-        return ok(_STATUS_WORDS.get(response.status) or f"status {response.status}")
+        return GOOD if response.status == 200 else ok(f"status {response.status}")
     if expect.uses_regex and finding.reason.value in ("header", "body_regex"):
         tools.facts["failed_due_to_regex"] = 1.0
     return finding
 
 
-_STATUS_WORDS: Final = {200: "status 200"}
+GOOD: Final = ok("status 200")
 
 FACTS: Final[Mapping[str, Fact]] = MappingProxyType(
     {

@@ -94,16 +94,8 @@ async def _read(route: Route, response: httpx.Response, tools: Tools, address: A
         answer.finish()
     finally:
         answer.note(facts)
-    return Response(
-        status=answer.status,
-        version=answer.version,
-        headers=answer.headers,
-        body=answer.body,
-        wire_bytes=answer.wire_bytes,
-        length=answer.length,
-        address=address,
-        tls=True,
-    )
+    answer.address, answer.tls = address, True
+    return answer
 
 
 def _version(response: httpx.Response) -> str:

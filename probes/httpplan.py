@@ -167,7 +167,7 @@ async def _hops(plan: Plan, tools: Tools, proof: tuple[str, ...]) -> Response:
         jar = jar or Jar()
         for line in response.values(b"set-cookie"):
             jar.take(route.url, line)
-        floor = publicness(response.address.ip) if floor is None else floor
+        floor = publicness(response.address) if floor is None else floor
         url = _next(route.url, location[0])
         # RFC 9110 §15.4: 303 asks for a GET; after 301 and 302 everybody does so too, but for GET and HEAD themselves.
         if (response.status == 303 and plan.method != "HEAD") or (

@@ -51,7 +51,7 @@ class WireTransport(httpx.AsyncBaseTransport):
         response = await exchange(route, _bytes(request, route, body), self._tools, head_only=head_only)
         if self._first:
             self._first = False
-            self._route = replace(self._route, floor=publicness(response.address.ip))
+            self._route = replace(self._route, floor=publicness(response.address))
         if self._seen is not None:
             self._seen(request, response)
         headers = [(name, value) for name, value in response.headers if name.lower() not in _DECODED]

@@ -4,11 +4,12 @@ Owns: status, headers and the decoded body, and what makes an answer malformed, 
 Never: touches a socket; believes a length; holds more of a body than its limit.
 """
 
+import re
 from typing import Final
 
 import httptools
 
-from probes.contract import ProbeError, Reason
+from probes.contract import Address, ProbeError, Reason
 from probes.wire.inflate import CODINGS, Inflater, TooLargeError
 
 HEAD_LIMIT: Final = 64 * 1024
@@ -20,29 +21,34 @@ INTERIM_LIMIT: Final = 64
 SPARE: Final = 64 * 1024
 """Compressed bytes accepted beyond the decoded limit."""
 
+_BLANK: Final = re.compile(rb"\n\r?\n")
+
 
 class Answer:
-    """Filled by `feed`; `complete` when the message is over. `headers` keep their order and spelling, values as bytes.
+    """Filled by `feed`; `complete` when the message is over.
 
-    `length` is the declared Content-Length (-1: none), `wire_bytes` the body as it came, `body` as it was decoded.
+    `length` is the declared Content-Length (-1: none), `wire_bytes` the body as it came, `body` as it was decoded, within its limit.
+    `address` and `tls` say where it came from and how; whoever asked fills them in.
     """
 
     __slots__ = (
-        "_coding",
         "_error",
-        "_head_bytes",
+        "_head",
         "_head_only",
+        "_headers",
         "_inflater",
         "_limit",
         "_parser",
+        "_rest",
         "_until_close",
         "_wants_coding",
+        "address",
         "body",
         "complete",
-        "headers",
         "interim",
         "length",
         "status",
+        "tls",
         "version",
         "wire_bytes",
     )
@@ -57,14 +63,27 @@ class Answer:
         )
         self._error: ProbeError | None = None
         self._inflater: Inflater | None = None
-        self._head_bytes = self.interim = self.wire_bytes = self.status = 0
-        self._coding = b""
+        self._head = self._rest = b""
+        self._headers: list[tuple[bytes, bytes]] | None = None
         self._until_close = True
-        self.complete = False
+        self.interim = self.wire_bytes = self.status = 0
+        self.complete = self.tls = False
         self.length = -1
         self.version = ""
-        self.headers: list[tuple[bytes, bytes]] = []
         self.body = bytearray()
+        self.address: Address | None = None
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Names as they were written and values, in order. Taken apart when somebody asks: most checks never do."""
+        if self._headers is None:
+            pairs = (line.partition(b":") for line in self._head.split(b"\n")[1:])
+            self._headers = [(name, value.strip(b" \t\r")) for name, colon, value in pairs if colon]
+        return self._headers
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Every value of a header, in order; `name` in lower case."""
+        return [value for key, value in self.headers if key.lower() == name]
 
     def feed(self, data: bytes) -> bool:
         """Read some bytes; true when the answer is complete. ProbeError when it is not one that can be accepted."""
@@ -76,7 +95,7 @@ class Answer:
             # A bare LF ends a line for every browser: a page that people can read is not down.
             parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
         if not self.status:
-            self._head_bytes += len(data)
+            self._head = self._head + data if self._head else data
         try:
             parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -86,7 +105,7 @@ class Answer:
                 raise ProbeError(Reason.PROTOCOL, f"not HTTP as it should be: {error}") from None
         if self._error is not None:
             raise self._error
-        if not self.status and self._head_bytes > HEAD_LIMIT and not self.complete:
+        if not self.status and len(self._head) > HEAD_LIMIT and not self.complete:
             raise ProbeError(Reason.HEADERS_TOO_LARGE, f"more than {HEAD_LIMIT} bytes of headers")
         return self.complete
 
@@ -109,8 +128,7 @@ class Answer:
 
     def begin(self, status: int, version: str, headers: list[tuple[bytes, bytes]]) -> None:
         """Status and headers as they came."""
-        for name, value in headers:
-            self.on_header(name, value)
+        self._head = b"\r\n".join([b"HTTP/2", *(name + b": " + value for name, value in headers), b"", b""])
         self._begin(status, version)
         self._raise()
 
@@ -139,24 +157,6 @@ class Answer:
 
     # What the parser says. Once over, it may run on through its bytes: nothing of that counts.
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self.status or self.complete:
-            return  # Trailers are not headers.
-        headers = self.headers
-        headers.append((name, value))
-        if len(headers) > LINES_LIMIT:
-            self._refuse(Reason.HEADERS_TOO_LARGE, f"more than {LINES_LIMIT} header lines")
-        # The lengths of the four names that steer the reading: most headers are passed over by one comparison.
-        if (size := len(name)) in (14, 16, 17):
-            lower = name.lower()
-            if size == 14 and lower == b"content-length":
-                self._until_close = False
-                self.length = int(value) if value.isdigit() and len(value) < 19 else -1
-            elif size == 16 and lower == b"content-encoding":
-                self._coding = self._coding + b"," + value if self._coding else value
-            elif size == 17 and lower == b"transfer-encoding" and value.lower().rstrip().endswith(b"chunked"):
-                self._until_close = False
-
     def on_headers_complete(self) -> None:
         if self.complete or self._error is not None:
             return
@@ -164,11 +164,19 @@ class Answer:
         self._begin(self._parser.get_status_code(), self._parser.get_http_version())
 
     def _begin(self, status: int, version: str) -> None:
+        said = self._head.lstrip(b"\r\n")
+        blank = _BLANK.search(said)
+        assert blank is not None  # llhttp has just passed it.
+        self._head = head = said[: blank.start() + 1]
+        if status < 200:
+            self._rest = said[blank.end() :]
         if status < 100 or status > 999:
             self._refuse(Reason.PROTOCOL, f"the status {status} is not one of HTTP")
             return
-        if self._head_bytes > HEAD_LIMIT and sum(len(n) + len(v) + 4 for n, v in self.headers) > HEAD_LIMIT:
-            self._refuse(Reason.HEADERS_TOO_LARGE, f"more than {HEAD_LIMIT} bytes of headers")
+        if len(head) > HEAD_LIMIT or head.count(b"\n") > LINES_LIMIT + 1:
+            self._refuse(
+                Reason.HEADERS_TOO_LARGE, f"more than {LINES_LIMIT} header lines or {HEAD_LIMIT} bytes of them"
+            )
             return
         self.status = status
         self.version = version
@@ -176,9 +184,22 @@ class Answer:
             return
         if self._head_only:
             self.complete = True
+        lower = head.lower()
+        if (value := _value(lower, b"\ncontent-length:")) is not None:
+            self._until_close = False
+            self.length = int(value) if value.isdigit() and len(value) < 19 else -1
+        if (value := _value(lower, b"\ntransfer-encoding:")) is not None and value.endswith(b"chunked"):
+            self._until_close = False
+        coding = b""
+        if self._wants_coding and b"\ncontent-encoding:" in lower:
+            coding = b",".join(self.values(b"content-encoding")).lower()
+        self._steer(status, coding)
+
+    def _steer(self, status: int, coding: bytes) -> None:
+        """What the headers say of the body."""
+        if self.complete:
             return
-        coding = self._coding.strip().lower() if self._coding else b""
-        if coding and coding != b"identity" and self._wants_coding:
+        if coding and coding != b"identity":
             if coding not in CODINGS:
                 self._refuse(Reason.BAD_ENCODING, f"encoded as {coding[:40]!r}, which was not asked for")
                 return
@@ -210,11 +231,9 @@ class Answer:
             return
         if self.status < 200 and self.status != 101:
             self.interim += 1
-            self.status = self._head_bytes = 0
-            self._until_close = True
-            self._coding = b""
-            self.length = -1
-            self.headers = []
+            self.status = 0
+            self._head = self._rest
+            self._headers = None
             return
         if self._inflater is not None:
             try:
@@ -227,6 +246,12 @@ class Answer:
     def _refuse(self, reason: Reason, detail: str) -> None:
         if self._error is None:
             self._error = ProbeError(reason, detail)
+
+
+def _value(lower: bytes, name: bytes) -> bytes | None:
+    """The last value of a header in a head that is in lower case; llhttp has already refused a second Content-Length."""
+    at = lower.rfind(name)
+    return None if at < 0 else lower[at + len(name) : lower.find(b"\n", at + 1)].strip()
 
 
 def foreign(data: bytes) -> str:

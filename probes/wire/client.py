@@ -10,6 +10,7 @@ import ipaddress
 import socket
 import ssl
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -70,22 +71,8 @@ class Route:
         return (self.tls.server_name or self.server_name or self.url.host).partition("%")[0].rstrip(".")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
-    """A complete answer; `body` decoded, within its limit."""
-
-    status: int
-    version: str
-    headers: list[tuple[bytes, bytes]]
-    body: bytearray
-    wire_bytes: int
-    length: int
-    address: Address
-    tls: bool
-
-    def values(self, name: bytes) -> list[bytes]:
-        """Every value of a header, in order; `name` in lower case."""
-        return [value for key, value in self.headers if key.lower() == name]
+Response = Answer
+"""A complete answer, with the address it came from."""
 
 
 async def exchange(route: Route, request: bytes, tools: Tools, *, head_only: bool = False) -> Response:
@@ -97,21 +84,30 @@ async def exchange(route: Route, request: bytes, tools: Tools, *, head_only: boo
     url, proxy = route.url, route.proxy
     context = tools.workbench.trust.context(route.tls) if url.tls else None
     host, port = (url.host, url.port) if proxy is None else (proxy.host, proxy.port)
-    channel: Channel | None = None
     answer = Answer(limit=route.max_body, wants_coding=route.decode, head_only=head_only)
     addresses = await tools.resolve(host, route.family)
     if route.floor is not None and proxy is None:
         keep_out(route, addresses, route.floor)
-    start = time.perf_counter()
+    channel: Channel | None = None
     tools.where = "connect"
+    start = time.perf_counter()
     try:
-        channel, address = await _connected(addresses, port, tools, proxy)
+        if len(addresses) == 1:
+            channel = (await asyncio.get_running_loop().create_connection(Channel, addresses[0].ip, port))[1]
+            answer.address = addresses[0]
+        else:
+            channel = await connect(addresses, port, _attempt)
+            answer.address = channel.address
         if proxy is not None and context is not None:
             await _tunnel(channel, url, proxy)
         # One await for all the rest: the loop's callbacks do it.
         await channel.open(answer, request, context, route.name if context is not None else None)
         if channel.error is not None:
             raise _telling(channel, channel.error, route, tools)
+    except (OSError, ExceptionGroup) as error:
+        if channel is not None:
+            raise
+        raise _unconnected(error, addresses, proxy) from error
     finally:
         end = time.perf_counter()
         _time(tools.phases, channel, start, end)
@@ -120,30 +116,43 @@ async def exchange(route: Route, request: bytes, tools: Tools, *, head_only: boo
             tools.where = channel.where
             _note(tools, channel, answer)
     tools.where = ""
-    return Response(
-        status=answer.status,
-        version=answer.version,
-        headers=answer.headers,
-        body=answer.body,
-        wire_bytes=answer.wire_bytes,
-        length=answer.length,
-        address=address,
-        tls=channel.session is not None,
-    )
+    return answer
+
+
+async def _connect(address: Address, port: int) -> Channel:
+    channel = (await asyncio.get_running_loop().create_connection(Channel, address.ip, port))[1]
+    channel.address = address
+    return channel
+
+
+def _attempt(address: Address, port: int) -> "asyncio.Future[Channel]":
+    return asyncio.ensure_future(_connect(address, port))
+
+
+def _unconnected(
+    error: OSError | ExceptionGroup[Exception], addresses: Sequence[Address], proxy: Proxy | None
+) -> BaseException:
+    """What to raise when no connection came about."""
+    finding = classify(error)
+    if proxy is not None and finding.seen is not Seen.BLIND:
+        return ProbeError(Reason.PROXY, f"the proxy {proxy.host}:{proxy.port}: {finding.detail}")
+    if finding.reason is Reason.OWN_PORTS and not any(map(has_source, addresses)):
+        return ProbeError(Reason.OWN_NETWORK, "no address of our own to connect from")
+    return ProbeError(finding.reason, finding.detail)
 
 
 def keep_out(route: Route, addresses: tuple[Address, ...], floor: int) -> None:
     """ProbeError unless every address is as public as `floor`: a target may not send us to what only we can reach."""
     for address in addresses:
-        if publicness(address.ip) < floor:
+        if publicness(address) < floor:
             raise ProbeError(
                 Reason.REDIRECT_BLOCKED, f"redirected to {route.url.shown} at {address.ip}, which no check names"
             )
 
 
-def publicness(ip: str) -> int:
+def publicness(where: Address | None) -> int:
     """0: link-local (cloud metadata), multicast, reserved; 1: loopback; 2: private; 3: public. A redirect may not lead downwards."""
-    address = ipaddress.ip_address(ip)
+    address = ipaddress.ip_address(where.ip if where is not None else "::")
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     if address.is_loopback:
@@ -156,35 +165,6 @@ def publicness(ip: str) -> int:
 
 
 _SHARED: Final = ipaddress.ip_network("100.64.0.0/10")
-
-
-async def _connected(
-    addresses: tuple[Address, ...], port: int, tools: Tools, proxy: Proxy | None
-) -> tuple[Channel, Address]:
-    loop = asyncio.get_running_loop()
-
-    async def attempt(address: Address, port: int) -> Channel:
-        channel = (await loop.create_connection(Channel, address.ip, port))[1]
-        channel.address = address
-        return channel
-
-    try:
-        if len(addresses) == 1:
-            address = addresses[0]
-            _, channel = await loop.create_connection(Channel, address.ip, port)
-        else:
-            channel = await connect(addresses, port, lambda to, port: asyncio.ensure_future(attempt(to, port)))
-            assert channel.address is not None
-            address = channel.address
-    except (OSError, ExceptionGroup) as error:
-        finding = classify(error)
-        if proxy is not None and finding.seen is not Seen.BLIND:
-            raise ProbeError(Reason.PROXY, f"the proxy {proxy.host}:{proxy.port}: {finding.detail}") from None
-        if finding.reason is Reason.OWN_PORTS and not any(map(has_source, addresses)):
-            raise ProbeError(Reason.OWN_NETWORK, "no address of our own to connect from") from error
-        raise
-    tools.facts["ip_version"] = 6.0 if address.family is socket.AF_INET6 else 4.0
-    return channel, address
 
 
 def has_source(address: Address) -> bool:
@@ -247,10 +227,13 @@ def _time(phases: dict[str, float], channel: Channel | None, start: float, end: 
 def _note(tools: Tools, channel: Channel, answer: Answer) -> None:
     """What is known of the target, whatever came of it."""
     facts = tools.facts
+    if answer.address is not None:
+        facts["ip_version"] = 6.0 if answer.address.family is socket.AF_INET6 else 4.0
     session = channel.session
     if session is not None and (channel.secured or channel.error is not None):
         facts["tls"] = 1.0
         facts.update(served(session).facts(tools.workbench.now()))
+        answer.tls = True
     elif session is None:
         facts["tls"] = 0.0
     answer.note(facts)

@@ -3,10 +3,12 @@
 import asyncio
 import base64
 import json
+import socket
 
 import pytest
 
 import probes
+from probes.contract import Address
 from probes.secret import Secret
 from probes.tools import Workbench
 from tests.probes.http.box import SPEC, answer, box, look, now
@@ -176,7 +178,7 @@ async def test_x32_a_redirect_reaches_no_host_that_only_we_can(sentence, ip, lea
     from probes import httpplan
 
     kind = httpplan.publicness
-    monkeypatch.setattr(httpplan, "publicness", lambda _: kind(ip))
+    monkeypatch.setattr(httpplan, "publicness", lambda _: kind(Address(socket.AF_INET, ip)))
     async with (
         Workbench(now, allowed_hosts=lambda host: named and host == leads) as workbench,
         box(answer()) as inner,
