@@ -43,6 +43,7 @@ class Draft:
         _, tree = follow(self.validation.root, path)
         _, parent = follow(self.validation.root, path[:-1])
         place = parent.keys.get(path[-1], tree.place) if at_key and path else tree.place
+        message = self.validation.references.scrub(message)
         (self.warnings if warning else self.problems).append(Problem.at(place, self.validation.shown(path), message))
 
     def written(self, path: Path) -> Tree:

@@ -163,7 +163,7 @@ def _catalogue(draft: Draft, words: Grammar, shortened: set[str], waiting_anchor
         checks=MappingProxyType(made),
         receivers=MappingProxyType(receivers),
         routes=telling.routes(receivers),
-        maintenance=telling.maintenance(zone),
+        maintenance=telling.maintenance(zone, nodes),
         reports=telling.reports(receivers),
         retention=Retention(**file.reports.retention.model_dump()),
         monitor=_self_check(draft, checks, waiting_anchors),

@@ -4,7 +4,7 @@ Owns: receivers, routes, maintenance and reports of the catalogue; leaving out t
 Never: decides who is told of one incident; the rules do.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
@@ -73,7 +73,7 @@ class Telling:
                 self.draft.say(path, f"there is no receiver {name!r}{guess(name, known)}")
         return tuple(dict.fromkeys(name for name in names if name in receivers))
 
-    def maintenance(self, zone: ZoneInfo) -> tuple[MaintenancePlan, ...]:
+    def maintenance(self, zone: ZoneInfo, nodes: Container[str]) -> tuple[MaintenancePlan, ...]:
         """Announced work, its nodes resolved."""
         made, seen = [], set()
         for index, block in enumerate(self.file.maintenance):
@@ -88,7 +88,7 @@ class Telling:
             made.append(
                 MaintenancePlan(
                     id=block.id,
-                    nodes=tuple(each for each in select(self.draft, block.nodes, (*path, "nodes"))),
+                    nodes=tuple(each for each in select(self.draft, block.nodes, (*path, "nodes")) if each in nodes),
                     reason=block.reason,
                     start=start,
                     end=end,
