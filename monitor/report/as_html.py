@@ -203,6 +203,21 @@ class Page:
         return rows[:WORST]
 
     @property
+    def ipv6(self) -> str:
+        """The sentence on IPv6, or nothing."""
+        found = self.report.ipv6
+        if found is None or not found.units:
+            return ""
+        share = words.percent(found.working / found.units, self.lang, 1)
+        return self.say(
+            "report.ipv6",
+            working=found.working,
+            units=found.units,
+            share=share,
+            unwatched=found.units - found.watched,
+        )
+
+    @property
     def axes(self) -> list[tuple[str, list[GroupRow]]]:
         """The groups by axis, axes without any left out."""
         found = [(axis, [group for group in self.report.groups if group.by == axis]) for axis in AXES]

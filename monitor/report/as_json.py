@@ -50,6 +50,9 @@ def as_dict(report: Report) -> Json:
             "high": seconds(report.citizens.high),
             "coverage": report.citizens.coverage,
         },
+        "ipv6": None
+        if report.ipv6 is None
+        else {"units": report.ipv6.units, "watched": report.ipv6.watched, "working": report.ipv6.working},
         "maintenance": [
             {
                 "id": row.window.id,

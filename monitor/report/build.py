@@ -19,6 +19,7 @@ from monitor.report.figures import (
     CommuneRow,
     GroupRow,
     IncidentRow,
+    IPv6,
     NodeRow,
     Previous,
     Recovery,
@@ -31,6 +32,7 @@ from monitor.rules import calendar, ledger
 from monitor.rules.calendar import Office, Period
 from monitor.rules.columns import Columns, account_many, columns
 from monitor.rules.ledger import ZERO, Ledger
+from probes.contract import Family
 
 _BAD: Final = (Bucket.DOWN, Bucket.UNREACHABLE)
 
@@ -61,6 +63,7 @@ def build(source: Source, period: Period, *, previous: Report | None = None) -> 
         recovery=recovery(incidents),
         total=ledger.total(row.ledger for row in rows if row.node.group is None and not outside(row.node)),
         citizens=_citizens(source, rows, known, windows),
+        ipv6=_ipv6(source, rows, known),
         communes=_communes(rows),
         windows=tuple(_windows(source, windows)),
         blind=tuple(blind),
@@ -289,6 +292,30 @@ def _citizens(source: Source, rows: Iterable[NodeRow], period: Period, windows: 
         low=_length(sure),
         high=_length(most),
         coverage=ledger.total(row.ledger for row in mine).coverage,
+    )
+
+
+def _ipv6(source: Source, rows: Iterable[NodeRow], period: Period) -> IPv6 | None:
+    """By commune, from the checks of its nodes that insist on IPv6: it works where all of those that were seen last saw it work."""
+    if not source.checks:
+        return None
+    units: dict[str, list[bool]] = defaultdict(list)
+    for row in rows:
+        code = row.node.labels.get("commune")
+        if code is None:
+            continue
+        known = units[code]
+        for name in row.node.checks:
+            check = source.catalogue.checks.get(name)
+            if check is None or getattr(check.spec, "family", None) != Family.IPV6:
+                continue
+            *_, last = ledger.spans(source.checks.get(name, ()), start=period.start, end=period.end)
+            if last.bucket is not Bucket.UNKNOWN:
+                known.append(last.bucket not in _BAD)
+    return IPv6(
+        units=len(units),
+        watched=sum(bool(known) for known in units.values()),
+        working=sum(bool(known) and all(known) for known in units.values()),
     )
 
 

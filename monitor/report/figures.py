@@ -28,10 +28,11 @@ REMARKS = ("results", "shortcomings", "causes", "proposals")
 class Source:
     """Everything a report is made from. The same source makes the same bytes.
 
-    `transitions` are nodes' (those of checks are ignored), by node: with the last one before the period, and the first one behind it where
+    `transitions` are nodes', by node: with the last one before the period, and the first one behind it where
     there is one. Columns are the quick way in for a year of many nodes. `gaps` include the time since the last heartbeat, if that is long.
     `generated_at` is the last moment the data knows of; what lies behind it is not accounted. `windows` and `incidents` may be more than
     the period's; those outside are left out. Without an `office` of one's own, Vietnam's public holidays count.
+    `checks` are the transitions of the checks that insist on IPv6, by check; without them the report says nothing of IPv6.
     """
 
     catalogue: Catalogue
@@ -42,6 +43,7 @@ class Source:
     generated_at: datetime
     language: Lang = "vi"
     office: Office | None = None
+    checks: Mapping[str, Sequence[Transition]] = field(default_factory=lambda: MappingProxyType({}))
     remarks: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def history(self, node: str) -> Sequence[Transition]:
@@ -136,6 +138,15 @@ class Citizens:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IPv6:
+    """Units (communes and wards), those whose IPv6 is watched, and those where it worked at the end of the period."""
+
+    units: int
+    watched: int
+    working: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WindowRow:
     """One occurrence of maintenance inside the period."""
 
@@ -173,6 +184,7 @@ class Report:
     recovery: Recovery
     total: Ledger
     citizens: Citizens
+    ipv6: IPv6 | None
     communes: tuple[CommuneRow, ...]
     windows: tuple[WindowRow, ...]
     blind: tuple[tuple[datetime, datetime], ...]

@@ -45,6 +45,10 @@ TABLE: Final[Mapping[str, tuple[str, str]]] = {
     "report.by.carrier": ("Theo doanh nghiệp cung cấp dịch vụ", "By carrier"),
     "report.by.region": ("Theo địa bàn", "By region"),
     "report.by.owner": ("Theo cơ quan chủ quản", "By owner"),
+    "report.ipv6": (
+        "IPv6: {working}/{units} xã, phường có IPv6 hoạt động ({share}); {unwatched} đơn vị chưa giám sát được IPv6.",
+        "IPv6: works in {working} of {units} communes and wards ({share}); in {unwatched} it is not watched.",
+    ),
     "report.networks": ("Mạng, đường truyền trung tâm", "Networks and uplinks"),
     "report.external": (
         "Hệ thống ngoài tỉnh (để đối chiếu, không tính vào tỷ lệ sẵn sàng chung)",
