@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 
@@ -51,6 +52,12 @@ def statuses(item: int | str) -> frozenset[int]:
     if first < 100 or last > 599 or first > last:
         raise ValueError(f"{item!r} is not a status: they run from 100 to 599")
     return frozenset(range(first, last + 1))
+
+
+@lru_cache(maxsize=1024)
+def accepted(items: tuple[int | str, ...]) -> frozenset[int]:
+    """The codes that a list of statuses stands for; thousands of checks with the same list share one set."""
+    return frozenset[int]().union(*map(statuses, items))
 
 
 def sizes(text: str) -> tuple[Callable[[Any, Any], bool], int]:
@@ -148,7 +155,7 @@ class Plan:
 
     def __init__(self, expect: Expect) -> None:
         self._expect = expect
-        self._accepted = frozenset[int]().union(*map(statuses, expect.status))
+        self._accepted = accepted(expect.status)
         self._body = [(text, compiled(unicodedata.normalize("NFC", text))) for text in expect.body]
         self._body_not = [(text, compiled(unicodedata.normalize("NFC", text))) for text in expect.body_not]
         self._json = [jsonrule.parse(text) for text in expect.json]
