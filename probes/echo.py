@@ -12,13 +12,13 @@ reading stands in for the stamp.
 import asyncio
 import errno
 import socket
-import struct
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from probes.contract import ProbeError, Reason
-from probes.echo_flight import TOKEN, Door, Echoes, Flight, Plan, Where, where
+from probes.echo_batch import receiver
+from probes.echo_flight import TOKEN, Door, Echoes, Flight, Plan, Target, packed, target
 from probes.echo_socket import OpenSocket, Quoted, open_echo_socket, quoted
 
 BURST: Final = 256
@@ -55,8 +55,6 @@ SOFT: Final = frozenset(
 
 BUSY: Final = frozenset({errno.EAGAIN, errno.ENOBUFS})
 
-_STAMP: Final = struct.Struct("=qq")
-
 
 class EchoEngine:
     """Sends echo requests and waits for their echoes. Lives in one event loop; sockets are opened when first needed.
@@ -79,9 +77,9 @@ class EchoEngine:
         self._doors: dict[int, Door] = {}
         self._open: set[Door] = set()
         self._waits: dict[bytes, tuple[Flight, int]] = {}
-        self._at: dict[Where, list[Flight]] = {}
-        self._gone: dict[bytes, Where] = {}
-        self._late: dict[Where, int] = {}
+        self._at: dict[bytes, list[Flight]] = {}
+        self._gone: dict[bytes, bytes] = {}
+        self._late: dict[bytes, int] = {}
         self._room = ROOM
         self._distance: int | None = None
         self.strays = 0
@@ -92,10 +90,10 @@ class EchoEngine:
 
         ProbeError when no socket may be had, OSError when none can be opened; what happens later is in the result.
         """
-        family, target = where(address)
-        flight = self._launch(self._door(family), (target,) * plan.count, plan)
-        flight.result.late += self._late.pop(target, 0)
-        self._at.setdefault(target, []).append(flight)
+        to = target(address)
+        flight = self._launch(self._door(to.family), (to,) * plan.count, plan)
+        flight.result.late += self._late.pop(to.peer, 0)
+        self._at.setdefault(to.peer, []).append(flight)
         loop = asyncio.get_running_loop()
         bell = loop.call_at(until, flight.settle, plan.count)
         try:
@@ -103,9 +101,9 @@ class EchoEngine:
             await flight.end
         finally:
             bell.cancel()
-            self._at[target].remove(flight)
-            if not self._at[target]:
-                del self._at[target]
+            self._at[to.peer].remove(flight)
+            if not self._at[to.peer]:
+                del self._at[to.peer]
             self._land(flight)
         return flight.result
 
@@ -113,15 +111,15 @@ class EchoEngine:
         """One packet to each of many addresses of one family: round trips in seconds in the same order, None where no echo came."""
         if not addresses:
             return []
-        pairs = [where(address) for address in addresses]
-        door = self._door(pairs[0][0])
-        flight = self._launch(door, [target for _, target in pairs], Plan(count=len(pairs), size=size))
+        targets = [target(address) for address in addresses]
+        door = self._door(targets[0].family)
+        flight = self._launch(door, targets, Plan(count=len(targets), size=size))
         loop = asyncio.get_running_loop()
-        bell = loop.call_at(until, flight.settle, len(pairs))
+        bell = loop.call_at(until, flight.settle, len(targets))
         try:
             index = 0
-            while index < len(pairs) and not flight.end.done():
-                stop = min(index + PACE, len(pairs))
+            while index < len(targets) and not flight.end.done():
+                stop = min(index + PACE, len(targets))
                 while index < stop and self._send(flight, index):
                     index += 1
                 self._read(door)
@@ -151,7 +149,7 @@ class EchoEngine:
             if door is None:
                 raise
             return door  # An old id is better than not looking.
-        fresh = self._doors[family] = Door(sock, family, raw=raw, born=loop.time())
+        fresh = self._doors[family] = Door(sock, receiver(sock), family, raw=raw, born=loop.time())
         self._open.add(fresh)
         loop.add_reader(sock.fileno(), self._readable, fresh)
         if self._distance is None:
@@ -176,7 +174,7 @@ class EchoEngine:
             flight.result.refused = error
             flight.settle(flight.left)
 
-    def _launch(self, door: Door, targets: Sequence[Where], plan: Plan) -> Flight:
+    def _launch(self, door: Door, targets: Sequence[Target], plan: Plan) -> Flight:
         self._room = max(self._room, plan.size + 128)
         noise = self._entropy(4 + TOKEN * len(targets))
         flight = Flight(door, targets, plan, noise, asyncio.get_running_loop().create_future())
@@ -188,7 +186,7 @@ class EchoEngine:
         result, door = flight.result, flight.door
         for index, expected in enumerate(flight.expected):
             if self._waits.pop(expected, None) is not None and flight.rtts[index] is None:
-                self._gone[expected] = flight.targets[index]
+                self._gone[expected] = flight.peers[index]
         while len(self._gone) > REMEMBERED:
             del self._gone[next(iter(self._gone))]
         if len(result.rtts) > 0:
@@ -213,14 +211,14 @@ class EchoEngine:
     def _send(self, flight: Flight, index: int) -> bool:
         """Send one packet and begin to wait for it; False when the kernel has no room for it now."""
         door = flight.door
-        packet, target = flight.request(index), flight.targets[index]
+        packet, to = flight.request(index), flight.targets[index]
         self._waits[flight.expected[index]] = (flight, index)
         for attempt in range(4):
             try:
                 if door.plan is not flight.plan:
                     door.adjust(flight.plan)
                 flight.sent[index] = self._monotonic()
-                door.sock.sendto(packet, target)
+                door.sock.sendto(packet, to)
             except OSError as error:
                 local = self._drain(door)[1]
                 # It may be the pending error of some other packet: asking again tells.
@@ -274,53 +272,42 @@ class EchoEngine:
 
     def _read(self, door: Door) -> int:
         """Take what has arrived, at most BURST packets. How many there were."""
-        recvmsg, waits, strip, skip, reply = door.sock.recvmsg, self._waits, door.strip, door.skip, door.reply
+        take, waits, strip, skip, reply = door.receiver.take, self._waits, door.strip, door.skip, door.reply
         distance = self._carry()
         count = soft = 0
         while count < BURST:
             try:
-                data, ancillary, _flags, source = recvmsg(self._room, 256)
+                packets = take(self._room)
             except OSError as error:
-                if error.errno in BUSY:
-                    break
                 soft += 1
                 if error.errno in SOFT and soft < 16:
                     self._drain(door)
                     continue
                 self._fail(door, error)  # Never again and again: a socket that cannot be read is given up.
                 break
+            if not packets:
+                break
             soft = 0
-            count += 1
-            body = data[(data[0] & 15) << 2 :] if strip else data
-            # The echo that is waited for, to the byte: type, checksum, id, sequence, token, payload.
-            entry = waits.get(body if strip else body[skip:])
-            if entry is None or source != entry[0].targets[entry[1]] or body[:2] != reply:
-                self._stray(door, body, source)
-                continue
-            flight, index = entry
-            if flight.rtts[index] is None:
-                self._credit(flight, index, ancillary, distance, data[8] if strip else None)
-            else:
-                flight.result.duplicates += 1
+            count += len(packets)
+            for data, source, stamp, hops in packets:
+                body = data[(data[0] & 15) << 2 :] if strip else data
+                # The echo that is waited for, to the byte: type, checksum, id, sequence, token, payload.
+                entry = waits.get(body if strip else body[skip:])
+                if entry is None or source != entry[0].peers[entry[1]] or body[:2] != reply:
+                    self._stray(door, body, source)
+                    continue
+                flight, index = entry
+                if flight.rtts[index] is None:
+                    self._credit(
+                        flight, index, stamp - distance if distance and stamp else 0, data[8] if strip else hops
+                    )
+                else:
+                    flight.result.duplicates += 1
         return count
 
-    def _credit(
-        self,
-        flight: Flight,
-        index: int,
-        ancillary: list[tuple[int, int, bytes]],
-        distance: int | None,
-        hops: int | None,
-    ) -> None:
-        """An exact echo: its round trip, from the kernel's stamp where that can be trusted."""
-        arrived = now = self._monotonic()
-        for _level, _kind, value in ancillary:
-            if len(value) == 4:  # IP_TTL or IPV6_HOPLIMIT; the stamp is the only other asked for.
-                hops = int.from_bytes(value, "little")
-            elif distance is not None:
-                seconds, nanoseconds = _STAMP.unpack(value)
-                arrived = seconds * 1_000_000_000 + nanoseconds - distance
-        sent = flight.sent[index]
+    def _credit(self, flight: Flight, index: int, arrived: int, hops: int | None) -> None:
+        """An exact echo, arrived at a moment of the monotonic clock that the kernel's stamp tells; 0 when it cannot be trusted."""
+        now, sent = self._monotonic(), flight.sent[index]
         if not sent <= arrived <= now:
             arrived = now
         rtt = flight.rtts[index] = arrived - sent
@@ -331,7 +318,7 @@ class EchoEngine:
         if not flight.left:
             flight.settle(0)
 
-    def _stray(self, door: Door, body: bytes, source: Any) -> None:
+    def _stray(self, door: Door, body: bytes, source: bytes) -> None:
         """Count what is not an exact echo with the run it touches, if any. None of it is ever credited."""
         key = body if door.strip else body[door.skip :]
         entry = self._waits.get(key)
@@ -360,11 +347,11 @@ class EchoEngine:
         count, local = 0, None
         while count < BURST:
             try:
-                data, ancillary, _flags, target = door.sock.recvmsg(self._room + QUOTE, 512, socket.MSG_ERRQUEUE)
+                data, ancillary, _flags, whom = door.sock.recvmsg(self._room + QUOTE, 512, socket.MSG_ERRQUEUE)
             except OSError:
                 break
             count += 1
-            error = quoted(data, ancillary, target)
+            error = quoted(data, ancillary, whom)
             if error is None:
                 continue
             if error.local:
@@ -381,8 +368,8 @@ class EchoEngine:
         RFC 792 obliges a router to quote 8 bytes only: sequence, id, and a checksum that the token went into. Where the kernel wrote the
         checksum (and the id of a datagram socket), there is nothing of ours to compare.
         """
-        packet, target = error.packet, error.where
-        for flight in self._at.get((target[0], 0, 0, target[3]) if door.v6 else (target[0], 0), ()):
+        packet = error.packet
+        for flight in self._at.get(packed(error.where), ()):
             index = flight.index(packet)
             if index is None or flight.rtts[index] is not None or (door.raw and packet[4:6] != flight.ident):
                 continue

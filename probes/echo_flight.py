@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from probes.contract import ProbeError, Reason
 from probes.echo_socket import (
@@ -20,6 +20,7 @@ from probes.echo_socket import (
     IP_PMTUDISC_DONT,
     IPV6_MTU_DISCOVER,
     Quoted,
+    Receiver,
     Socket,
 )
 
@@ -27,7 +28,7 @@ TOKEN: Final = 8
 """Bytes of a packet's random token; the smallest payload."""
 
 Where = tuple[str, int] | tuple[str, int, int, int]
-"""A socket address exactly as the kernel gives it back with a reply."""
+"""A socket address, as `sendto` takes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,7 @@ class Door:
         "flights",
         "plan",
         "raw",
+        "receiver",
         "reply",
         "skip",
         "sock",
@@ -77,8 +79,9 @@ class Door:
         "v6",
     )
 
-    def __init__(self, sock: Socket, family: int, *, raw: bool, born: float) -> None:
+    def __init__(self, sock: Socket, receiver: Receiver, family: int, *, raw: bool, born: float) -> None:
         self.sock = sock
+        self.receiver = receiver
         self.family = family
         self.raw = raw
         self.born = born
@@ -120,15 +123,16 @@ class Flight:
     """
 
     __slots__ = (
-        "base", "door", "end", "expected", "first", "head", "ident", "keys", "left", "pack", "plan", "result", "rtts", "sent", "targets",
+        "base", "door", "end", "expected", "first", "head", "ident", "keys", "left", "pack", "peers", "plan", "result", "rtts", "sent", "targets",
     )  # fmt: skip
 
     def __init__(
-        self, door: Door, targets: Sequence[Where], plan: Plan, noise: bytes, end: "asyncio.Future[None]"
+        self, door: Door, targets: Sequence["Target"], plan: Plan, noise: bytes, end: "asyncio.Future[None]"
     ) -> None:
         count = len(targets)
         self.door = door
-        self.targets = targets
+        self.targets = [target.where for target in targets]
+        self.peers = [target.peer for target in targets]
         self.plan = plan
         self.ident = noise[:2]
         self.first = int.from_bytes(noise[2:4], "big")
@@ -193,26 +197,42 @@ def _words(data: bytes) -> int:
     return number << 8 if len(data) & 1 else number
 
 
-def where(address: str) -> tuple[int, Where]:
-    """Family and socket address of an address in text; a link-local one carries its zone (`fe80::1%eth0`).
+class Target(NamedTuple):
+    """Where packets are sent: the family, the address for `sendto`, and the same as the kernel writes it beside a reply."""
+
+    family: int
+    where: Where
+    peer: bytes
+
+
+def target(address: str) -> Target:
+    """An address in text as a target; a link-local one carries its zone (`fe80::1%eth0`).
 
     ProbeError `own_config` when this host has no interface of that name.
     """
     if "%" not in address:
-        return _where(address)
+        return _target(address)
     bare, _, zone = address.partition("%")
-    family, (canonical, *_) = _where(bare)
     try:
         scope = int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)
     except OSError as error:
         raise ProbeError(Reason.OWN_CONFIG, f"this host has no interface {zone}") from error
-    return family, (canonical, 0, 0, scope)
+    plain = _target(bare)
+    return Target(plain.family, (plain.where[0], 0, 0, scope), plain.peer[:-4] + struct.pack("=I", scope))
 
 
 @lru_cache(maxsize=65536)
-def _where(address: str) -> tuple[int, Where]:
-    """An address as the kernel writes it: replies are compared with it."""
+def _target(address: str) -> Target:
+    """Canonical, so that replies can be compared with it: `struct sockaddr_in`, `struct sockaddr_in6`."""
     parsed = ip_address(address)
     if parsed.version == 4:
-        return socket.AF_INET, (socket.inet_ntop(socket.AF_INET, parsed.packed), 0)
-    return socket.AF_INET6, (socket.inet_ntop(socket.AF_INET6, parsed.packed), 0, 0, 0)
+        ip = socket.inet_ntop(socket.AF_INET, parsed.packed)
+        return Target(socket.AF_INET, (ip, 0), struct.pack("=HH4s8x", socket.AF_INET, 0, parsed.packed))
+    ip = socket.inet_ntop(socket.AF_INET6, parsed.packed)
+    return Target(socket.AF_INET6, (ip, 0, 0, 0), struct.pack("=HHI16sI", socket.AF_INET6, 0, 0, parsed.packed, 0))
+
+
+def packed(where: Any) -> bytes:
+    """A socket address as Python gives it, as the kernel writes it; the port, which ICMP has none of, left out."""
+    scope = where[3] if len(where) > 3 else 0
+    return target(f"{where[0]}%{scope}" if scope else where[0]).peer

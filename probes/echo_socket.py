@@ -54,6 +54,21 @@ class Socket(Protocol):
     def close(self) -> None: ...
 
 
+Packet = tuple[bytes, bytes, int, int | None]
+"""What arrived: the bytes; who sent it, a socket address as the kernel has it; the kernel's stamp; the hop limit if it was told.
+
+The stamp is in nanoseconds of the wall clock; 0 when there is none.
+"""
+
+
+class Receiver(Protocol):
+    """A way to read a socket."""
+
+    def take(self, room: int) -> list[Packet]:
+        """What has arrived, at most `room` bytes of each packet; empty when nothing has. OSError when the socket cannot be read."""
+        ...
+
+
 OpenSocket = Callable[[int], tuple[Socket, bool]]
 """Address family to an open, non-blocking ICMP socket and whether it is a raw one."""
 
