@@ -156,6 +156,7 @@ class App:
         supervisor.start("outside", self.housekeeping.outside())
         supervisor.start("watchdog", self._watchdog())
         supervisor.start("figures", self.eyes.figures_forever())
+        supervisor.start("stats", self.eyes.stats_forever())
         supervisor.start("web", self.server.serve())
         supervisor.at_end("web", self._stop_web)
         calendar = Calendar(self.catalogue.province.zone)
@@ -277,7 +278,7 @@ class App:
 
     async def _drain(self) -> None:
         await self.supervisor.cancel(
-            "desk", "anchors", "beats", "clocks", "maintenance", "outside", "figures", "watchdog"
+            "desk", "anchors", "beats", "clocks", "maintenance", "outside", "figures", "stats", "watchdog"
         )
         await self.desk.drain()
 

@@ -20,7 +20,7 @@ from monitor.model import (
 )
 from monitor.pipeline import STALE
 from monitor.rules import ledger
-from monitor.store import StoreError
+from monitor.store import Stats, StoreError
 from monitor.web import Delivery, IncidentPage, Vital
 from probes import Outcome
 
@@ -33,6 +33,8 @@ WINDOWS: Final = {"1d": timedelta(days=1), "7d": timedelta(days=7), "30d": timed
 REFRESH: Final = 60.0
 """Seconds between two computations of the availability figures that metrics show."""
 
+STATS: Final = 10.0
+
 BEATS: Final = timedelta(seconds=30)
 
 
@@ -44,6 +46,7 @@ class Eyes:
         self.latest: dict[str, Outcome] = {}
         self.hosts: frozenset[str] = frozenset()
         self.figures: dict[tuple[str, str], tuple[float | None, float]] = {}
+        self.stats: Stats | None = None
         self._listeners: set[asyncio.Queue[IncidentEvent]] = set()
         self.changed(())
 
@@ -127,6 +130,7 @@ class Eyes:
             figures=self.figures,
             clock_offset=self.clock_offset(),
             dropped=app.desk.dropped,
+            store=self.stats,
         )
         return app.exposition.render(accept)
 
@@ -182,6 +186,15 @@ class Eyes:
             except StoreError as problem:
                 log.warning("figures.unread", problem=str(problem))
             await asyncio.sleep(REFRESH)
+
+    async def stats_forever(self) -> None:
+        """The store's own figures, every few seconds."""
+        while True:
+            try:
+                self.stats = await self._app.store.stats()
+            except StoreError as problem:
+                log.warning("stats.unread", problem=str(problem))
+            await asyncio.sleep(STATS)
 
     async def _figure(self) -> None:
         end = self.now()

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from monitor.model import IncidentState
+from monitor.model import IncidentState, State
 from monitor.rules.public import rfc3339
 from monitor.web import objects
 from monitor.web.view import View
@@ -103,11 +103,11 @@ def api(view: View) -> APIRouter:
 
     @router.get("/status", summary="What is wrong now, in one object")
     async def status(request: Request) -> Response:
-        states: dict[str, int] = {}
+        states = dict.fromkeys((state.value for state in State), 0)
         for node in view.catalogue.nodes:
             known = view.nodes().get(node)
             state = known.state.value if known else "unknown"
-            states[state] = states.get(state, 0) + 1
+            states[state] += 1
         body = {
             "version": view.version,
             "now": rfc3339(view.now()),

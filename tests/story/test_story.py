@@ -101,12 +101,12 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
 
 async def tell(folder: Path) -> Story:
     told = Story(folder)
-    now = datetime.now(UTC)
+    now = datetime.now(UTC).replace(microsecond=0)
     # After five faults of twenty seconds; the seventh of the story waits for it.
     told.window = (now + timedelta(seconds=125), now + timedelta(seconds=140))
     plan = (
-        f"maintenance:\n  - {{id: bao-tri, nodes: [{told.maintained}], from: {told.window[0].isoformat()}, "
-        f"to: {told.window[1].isoformat()}, reason: Thử}}\n"
+        f"maintenance:\n  - {{id: bao-tri, nodes: [{told.maintained}], from: {told.window[0]:%Y-%m-%dT%H:%M:%SZ}, "
+        f"to: {told.window[1]:%Y-%m-%dT%H:%M:%SZ}, reason: Thử}}\n"
     )
     box_port, port, secret = free_port(), free_listen_port(), new_secret()
     config = configuration(folder, told.people, port=box_port, listen=port, pace=PACE, echo=False, maintenance=plan)
