@@ -81,9 +81,11 @@ def classify(error: BaseException) -> Delivery:
         return Delivery(result=Result.BLOCKED, detail="the receiver's name leads to an address that is not allowed")
     for link in chain:
         if isinstance(link, ssl.SSLCertVerificationError):
-            return Delivery(result=Result.TLS, detail=f"certificate not accepted (X509 error {link.verify_code})")
+            return Delivery(
+                result=Result.CERTIFICATE, detail=f"certificate not accepted (X509 error {link.verify_code})"
+            )
         if isinstance(link, ssl.SSLError):
-            return Delivery(result=Result.TLS, detail="TLS failed")
+            return Delivery(result=Result.UNREACHABLE, detail="TLS failed")
     for link in chain:
         if (
             isinstance(link, OSError)

@@ -25,10 +25,10 @@ class Result(StrEnum):
     THROTTLED = "throttled"
     TIMEOUT = "timeout"
     UNREACHABLE = "unreachable"
-    TLS = "tls"
     # Somebody has to change something: try slowly, raise an alarm.
     REJECTED = "rejected"
     CREDENTIALS = "credentials"
+    CERTIFICATE = "certificate"
     REDIRECTED = "redirected"
     BLOCKED = "blocked"
     UNSUPPORTED = "unsupported"
@@ -47,7 +47,7 @@ class Result(StrEnum):
         return self is not Result.DELIVERED and self not in PASSING
 
 
-PASSING = frozenset({Result.RETRY, Result.THROTTLED, Result.TIMEOUT, Result.UNREACHABLE, Result.TLS})
+PASSING = frozenset({Result.RETRY, Result.THROTTLED, Result.TIMEOUT, Result.UNREACHABLE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -137,7 +137,7 @@ async def test_the_certificate_is_verified():
         good = await send(receiver.url, context=trusting)
         bad = await send(receiver.url)
     assert good.result is Result.DELIVERED
-    assert (bad.result, len(receiver.got)) == (Result.TLS, 1)
+    assert (bad.result, len(receiver.got)) == (Result.CERTIFICATE, 1)
 
 
 async def test_a_proxy_in_the_environment_is_ignored(monkeypatch):

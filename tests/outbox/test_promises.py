@@ -1,6 +1,7 @@
 """The promises under chance: receivers that fail in every way, crashes at any moment, a database that is busy. Days in milliseconds."""
 
 import asyncio
+import os
 import random
 from collections import Counter
 from datetime import timedelta
@@ -105,8 +106,20 @@ class Chaos:
 
 
 @pytest.mark.looptime
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(15))
 async def test_nothing_is_lost_everything_is_in_order_and_every_copy_is_known(seed):
+    await promises_hold(seed)
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(not os.environ.get("SOAK"), reason="a campaign of minutes: make soak")
+@pytest.mark.looptime
+async def test_a_thousand_lives_of_the_outbox():
+    for seed in range(1000, 2000):
+        await promises_hold(seed)
+
+
+async def promises_hold(seed):
     chaos = Chaos(seed)
     await chaos.live(40)
     rows = chaos.post.rows
