@@ -140,6 +140,7 @@ class Sqlite:
         await asyncio.to_thread(self._inspect)
 
     def _inspect(self) -> None:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # SQLite gives its -wal and -shm the mode of the file itself.
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         until = time.monotonic() + CHECK_SECONDS

@@ -132,12 +132,7 @@ async def open_reader(opened: str, state_dir: str | Path, now: Callable[[], date
     database = database_at(opened, state_dir)
     try:
         async with database.reader() as connection:
-            version = int(await connection.scalar(text("SELECT value FROM meta WHERE key = 'schema'")) or 0)
-        refuse_newer(version, "the database")
-        if version < VERSION:
-            raise StoreError(
-                f"the database has schema version {version}: start the daemon once, to bring it to {VERSION}"
-            )
+            _refuse_other(int(await connection.scalar(text("SELECT value FROM meta WHERE key = 'schema'")) or 0))
     except BaseException:
         await database.close()
         raise

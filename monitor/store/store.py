@@ -230,8 +230,8 @@ async def open_store(opened: str, state_dir: str | Path, now: Callable[[], datet
     Raises AlreadyRunning, StoreDamagedError or StoreError. The lock on the state directory is the caller's business (`state_lock`).
     """
     database = database_at(opened, state_dir)
-    await database.prepare()
     try:
+        await database.prepare()
         return await _open(database, now)
     except (SQLAlchemyError, OSError) as error:
         await database.close()

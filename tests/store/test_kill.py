@@ -1,0 +1,117 @@
+"""Durable before announced: whatever kills the process, what was acknowledged is there, and nothing is there by halves."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from monitor.store import open_store
+from tests.store.conftest import Place
+from tests.store.scribe import START, Scribe, batch
+
+FOREVER = 100_000
+
+
+async def present(url: str, directory: Path) -> set[int]:
+    """Numbers whose rows are all there; none may be there by halves, and every sample only once."""
+    async with await open_store(url, directory, lambda: START) as store:
+        assert await store.verify() == ()
+        memory = await store.memory()
+        everything = START, batch(FOREVER * 10).transitions[0].at
+        transitions = {int(name[1:]) for name in await store.transitions(None, *everything)}
+        assert {int(name[1:]) for name in memory.nodes} == transitions
+        assert {int(name[1:]) for name in memory.incidents} == transitions
+        assert {int(pending.message.id[1:]) for pending in memory.pending} == transitions
+        for number in list(transitions)[:3]:
+            assert await store.events(f"i{number}") == tuple(batch(number).events)
+        samples = [one for check in memory.checks for one in await store.samples(check, *everything)]
+        assert sorted((one.at - START).total_seconds() / 60 for one in samples) == sorted(transitions)
+        return transitions
+
+
+async def kill_and_look(place: Place, cycles: int, seed: int) -> None:
+    """The database goes on from kill to kill; every other time it is killed while sealing, too."""
+    moments = random.Random(seed)
+    told: set[int] = set()
+    first = 0
+    for cycle in range(cycles):
+        scribe = Scribe.start(place.url, str(place.directory), first, FOREVER, sealing=cycle % 2 == 1)
+        scribe.go()
+        if cycle % 5:
+            scribe.ready()  # else it may be killed while it opens
+        time.sleep(moments.uniform(0, 0.2))
+        os.kill(scribe.process.pid or 0, signal.SIGKILL)
+        told |= scribe.end()
+        found = await present(place.url, place.directory)
+        assert told <= found, "acknowledged and gone"
+        first = max(found, default=-1) + 1
+        first += first % 2
+
+
+async def test_nothing_acknowledged_is_lost_by_kill_9(place):
+    await kill_and_look(place, 20, 1)
+
+
+@pytest.mark.soak
+async def test_nothing_acknowledged_is_lost_by_many_kills(place):
+    await kill_and_look(place, 500, 3)
+
+
+def strace() -> str:
+    """The tracer that kills at a system call; installed where root may."""
+    if not shutil.which("strace") and os.geteuid() == 0 and shutil.which("apt-get"):
+        subprocess.run(["apt-get", "install", "-y", "-q", "strace"], capture_output=True, timeout=300, check=False)
+    found = shutil.which("strace")
+    if not found and os.environ.get("CI") == "true":
+        pytest.fail("not run: strace is not installed")
+    if not found:
+        pytest.skip("NOT RUN: strace is not installed")
+    return found
+
+
+def run_until(call: str, number: int, directory: Path, first: int) -> tuple[bool, set[int]]:
+    """Let one write, and kill it at its n-th call; whether it was killed, and what it was told is stored."""
+    scribe = Scribe.start("sqlite", str(directory), first, 8)
+    inject = ("-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}")
+    tracer = subprocess.Popen([strace(), "-f", "-qq", "-o", "/dev/null", *inject, "-p", str(scribe.process.pid)])
+    while "TracerPid:\t0" in Path(f"/proc/{scribe.process.pid}/status").read_text():
+        assert tracer.poll() is None, "strace may not attach here"
+        time.sleep(0.005)
+    scribe.go()
+    told = scribe.end()
+    tracer.wait(20)
+    return scribe.process.exitcode == -signal.SIGKILL, told
+
+
+async def kill_at(call: str, numbers: Iterable[int], directory: Path) -> int:
+    """Kill at the n-th call of a run, and once more in the run that recovers; gives how many were killed."""
+    killed = 0
+    for number in numbers:
+        place = directory / f"{call[0]}{number}"
+        told: set[int] = set()
+        for again in (number, 1 + number % 5):
+            dead, more = run_until(call, again, place, max(told, default=-1) + 1)
+            killed += dead
+            told |= more
+        assert told <= await present("sqlite", place), f"{call} {number}: acknowledged and gone"
+    return killed
+
+
+CALLS = {"pwrite64": range(1, 80, 6), "fdatasync": range(1, 10, 2), "ftruncate": range(1, 3)}
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_nothing_is_lost_by_a_kill_at_a_write(call, tmp_path):
+    assert await kill_at(call, CALLS[call], tmp_path)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("call", CALLS)
+async def test_nothing_is_lost_by_a_kill_at_any_write(call, tmp_path):
+    assert await kill_at(call, range(1, 250), tmp_path)
