@@ -175,17 +175,17 @@ def _show(
 ) -> None:
     start = min(start, now)
     failed_at, released_at = old.failed_at, old.released_at
-    blamed_on, blamed_since = old.blamed_on, None
+    blamed_on, blamed_since, redated = old.blamed_on, None, False
     if state in WELL:
         failed_at, blamed_on, released_at = None, "", None
     elif state.failing:
-        redated = state is State.DOWN and old.state is State.DOWN and failed_at is not None and start < failed_at
+        redated = state is old.state is State.DOWN and failed_at is not None and start < failed_at == old.since
         failed_at = start if redated else failed_at or start
         blamed_on, blamed_since, released_at = blame(draft, house, old, failed_at, now)
         if not blamed_on and state is State.UNREACHABLE:
             blamed_on = _cause_of_most(draft, counted)
         state = State.UNREACHABLE if blamed_on else State.DOWN
-    if state is old.state and not (state is State.DOWN and old.since and start < old.since):
+    if state is old.state and not redated:
         start = now if blamed_on == old.blamed_on else max(start, blamed_since or start)
     elif state is State.UNREACHABLE:
         start = max(start, blamed_since or start)

@@ -25,7 +25,8 @@ _COMPARE = {"<": lt, "<=": le, ">": gt, ">=": ge, "==": eq, "!=": ne}
 @dataclass(frozen=True, slots=True)
 class Step:
     """What one outcome changed. `transition` is the verdict's row (or the row into or out of blindness); `corrections` are the rows that a
-    back-dated verdict writes over later ones. `recheck_at` asks for the next look off the cadence."""
+    back-dated verdict writes over later ones. `recheck_at` asks for the next look off the cadence: `recheck` after this one began, so that a
+    look which waited for its whole deadline does not make the next one later still."""
 
     state: CheckState
     transition: Transition | None = None
@@ -116,7 +117,7 @@ def _failed(state: CheckState, outcome: Outcome, policy: Policy, now: datetime, 
         before_at=state.seen_at if first else state.before_at,
     )
     if new.failures < policy.failures:
-        return _looked(new, state, at, now, now + policy.recheck)
+        return _looked(new, state, at, now, max(now, at + policy.recheck))
     return _verdict(new, State.DOWN, at, now, reason, detail)
 
 
@@ -132,7 +133,7 @@ def _good(state: CheckState, outcome: Outcome, policy: Policy, now: datetime) ->
             before_at=state.seen_at if first else state.before_at,
         )
         if new.successes < policy.successes:
-            return _looked(new, state, at, now, now + policy.recheck)
+            return _looked(new, state, at, now, max(now, at + policy.recheck))
         return _verdict(new, State.UP, at, now, Reason.OK, outcome.detail)
     if state.state is State.UNKNOWN:
         new = replace(state, streak_at=at, before_at=None)

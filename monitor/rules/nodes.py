@@ -212,12 +212,13 @@ def release(draft: Draft, house: House, id: str, now: datetime) -> None:
     """What was blamed is back and this node is not: its failure is its own from the moment the cause came back."""
     old = draft.node(id)
     assert old.released_at is not None
+    start = max(old.released_at, old.since or old.released_at)
     finding = Finding(
         state=State.DOWN,
-        start=old.released_at,
+        start=start,
         at=lambda _: State.DOWN,
         failed_at=old.failed_at,
-        released_at=old.released_at,
+        released_at=start,
         reason=old.reason,
         detail=old.detail,
     )
