@@ -76,6 +76,7 @@ def matches(match: Match, type: EventType, incident: Incident, node: Node) -> bo
             return False
     if any(node.labels.get(name) not in values for name, values in match.labels.items() if values):
         return False
+    names = {type.value, type.value.removeprefix("incident.")}
     if type is EventType.REOPENED:
         # A reopening is an opening to whoever asked for these.
         names |= {"opened", EventType.OPENED.value}
