@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from monitor.settings.effect import NotInEffect
+from monitor.settings.kinds import ReceiverKind
 from monitor.settings.load import Loaded, Waiting, load, verdict
 from monitor.settings.problems import ConfigError, Problem
 from monitor.settings.reload import Change, Difference, Plan, plan
@@ -20,6 +21,7 @@ __all__ = [
     "NotInEffect",
     "Plan",
     "Problem",
+    "ReceiverKind",
     "Waiting",
     "load",
     "plan",
@@ -28,6 +30,6 @@ __all__ = [
 ]
 
 
-def schema(receivers: Mapping[str, Any] = NO_RECEIVERS) -> dict[str, Any]:
+def schema(receivers: Mapping[str, ReceiverKind] = NO_RECEIVERS) -> dict[str, Any]:
     """The JSON schema of a configuration file, with the kinds of probes and receivers there are now."""
     return grammar(receivers).json_schema

@@ -6,7 +6,7 @@ Never: keeps anything; the tables are looked up when a file is read.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import probes
 from monitor.settings import later
@@ -25,6 +25,16 @@ class Row:
     summary: str = ""
 
 
+class ReceiverKind(Protocol):
+    """What the settings need of a kind of receiver: the type that its keys are read into, and a sentence."""
+
+    @property
+    def spec(self) -> type[Any]: ...
+
+    @property
+    def summary(self) -> str: ...
+
+
 STEP_ADDRESSES: Final = ("get", "post", "put", "delete")
 """The keys of a journey's step that say where its target is."""
 
@@ -40,9 +50,11 @@ def probe_rows() -> dict[str, Row]:
     return rows
 
 
-def receiver_rows(known: Mapping[str, Any]) -> dict[str, Row]:
-    """Kinds of receivers by name; `known` are those that can be sent to, with the type of their keys."""
-    rows = {name: Row(name, spec, None, ("url",), in_effect=True) for name, spec in known.items()}
+def receiver_rows(known: Mapping[str, ReceiverKind]) -> dict[str, Row]:
+    """Kinds of receivers by name; `known` are those that can be sent to."""
+    rows = {
+        name: Row(name, kind.spec, None, ("url",), in_effect=True, summary=kind.summary) for name, kind in known.items()
+    }
     for name, spec in later.RECEIVERS.items():
         ready = not known and name == "webhook"
         rows.setdefault(name, Row(name, spec, None, ("url",), in_effect=ready, summary=spec.__doc__ or ""))

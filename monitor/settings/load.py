@@ -18,6 +18,7 @@ from monitor.settings.build import Checks, Draft, Nodes
 from monitor.settings.effect import NotInEffect, idle_receiver, not_in_effect
 from monitor.settings.fingerprint import fingerprint
 from monitor.settings.inventory import Lack
+from monitor.settings.kinds import ReceiverKind
 from monitor.settings.problems import ConfigError, Problem, merge_repeats
 from monitor.settings.references import UNSET, References, check_texts
 from monitor.settings.schema import NO_RECEIVERS, Grammar, grammar
@@ -59,11 +60,11 @@ def load(
     *,
     environ: Mapping[str, str],
     strict_references: bool = False,
-    receivers: Mapping[str, Any] = NO_RECEIVERS,
+    receivers: Mapping[str, ReceiverKind] = NO_RECEIVERS,
 ) -> Loaded:
     """Read, check and build; `ConfigError` has everything that is wrong.
 
-    `receivers` are the kinds that messages can be sent to, by name, with the type that their keys are read into. A reference that stands
+    `receivers` are the kinds that messages can be sent to, by name (`monitor.notify.KINDS`). A reference that stands
     for nothing is a warning, or with `strict_references` a problem; but a check whose address it is just waits for it.
     """
     path = Path(path)
@@ -106,7 +107,7 @@ def verdict(
     *,
     environ: Mapping[str, str],
     strict_references: bool = False,
-    receivers: Mapping[str, Any] = NO_RECEIVERS,
+    receivers: Mapping[str, ReceiverKind] = NO_RECEIVERS,
 ) -> dict[str, Any]:
     """What `validate --json` prints: never an exception for a wrong file."""
     try:

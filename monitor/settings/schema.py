@@ -22,7 +22,7 @@ from monitor.settings.sentences import span
 _ISO: Final = re.compile(r"P[0-9T].*")
 _DELTA: Final = TypeAdapter(timedelta)
 
-NO_RECEIVERS: Mapping[str, Any] = MappingProxyType({})
+NO_RECEIVERS: Mapping[str, kinds.ReceiverKind] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class Grammar:
         }
 
 
-def grammar(receivers: Mapping[str, Any] = NO_RECEIVERS) -> Grammar:
-    """The language as it is now; `receivers` are the kinds that can be sent to, with the type of their keys."""
+def grammar(receivers: Mapping[str, kinds.ReceiverKind] = NO_RECEIVERS) -> Grammar:
+    """The language as it is now; `receivers` are the kinds that can be sent to."""
     return _grammar(tuple(kinds.probe_rows().values()), tuple(kinds.receiver_rows(receivers).values()))
 
 
@@ -103,11 +103,13 @@ def _kinds(name: str, base: type[OneKind], rows: Mapping[str, kinds.Row]) -> Any
     return create_model(name, __base__=WithKinds, __doc__=base.__doc__, **fields)
 
 
-def _readable_defaults(part: Any) -> Any:
-    """Durations among the defaults as a person writes them: `60s` for `PT1M`."""
+def _readable_defaults(part: Any, *, default: bool = False) -> Any:
+    """Durations among the defaults as a person writes them (`1m` for `PT1M`), and no default where nothing is the default."""
     if isinstance(part, dict):
-        made = {key: _readable_defaults(value) for key, value in part.items()}
-        if isinstance(made.get("default"), str) and _ISO.fullmatch(made["default"]):
-            made["default"] = span(_DELTA.validate_python(made["default"]))
-        return made
-    return [_readable_defaults(each) for each in part] if isinstance(part, list) else part
+        made = {key: _readable_defaults(value, default=default or key == "default") for key, value in part.items()}
+        return {key: value for key, value in made.items() if key != "default" or value is not None}
+    if isinstance(part, list):
+        return [_readable_defaults(each, default=default) for each in part]
+    if default and isinstance(part, str) and _ISO.fullmatch(part):
+        return span(_DELTA.validate_python(part))
+    return part

@@ -161,9 +161,13 @@ def test_a_receivers_keys_are_read_by_the_type_that_sends(tmp_path: Path) -> Non
         number: str
         code: Secret
 
+    class PagerKind:
+        spec = PagerSpec
+        summary = "A pager"
+
     text = "receivers: {p: {pager: {number: env:NUMBER, code: env:CODE}}}\n"
     environ = {"NUMBER": "0229", "CODE": "1234"}
-    made = loaded(tmp_path, text, environ=environ, receivers={"pager": PagerSpec}).catalogue.receivers["p"]
+    made = loaded(tmp_path, text, environ=environ, receivers={"pager": PagerKind()}).catalogue.receivers["p"]
     assert made.spec == PagerSpec(number="0229", code=Secret("1234"))
 
 

@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
+from monitor.notify import KINDS
 from monitor.settings import schema
 
 if __name__ == "__main__":
     target = Path(__file__).parents[2] / "config" / "thongsuot.schema.json"
-    target.write_text(json.dumps(schema(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    target.write_text(json.dumps(schema(KINDS), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
