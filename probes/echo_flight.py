@@ -27,6 +27,9 @@ from probes.echo_socket import (
 TOKEN: Final = 8
 """Bytes of a packet's random token; the smallest payload."""
 
+MANY: Final = 128
+"""Packets from which on they are made all at once."""
+
 Where = tuple[str, int] | tuple[str, int, int, int]
 """A socket address, as `sendto` takes it."""
 
@@ -123,7 +126,8 @@ class Flight:
     """
 
     __slots__ = (
-        "base", "door", "end", "expected", "first", "head", "ident", "keys", "left", "pack", "peers", "plan", "result", "rtts", "sent", "targets",
+        "base", "door", "end", "expected", "first", "head", "ident", "keys", "left", "pack", "peers", "plan",
+        "requests", "result", "rtts", "sent", "targets",
     )  # fmt: skip
 
     def __init__(
@@ -131,23 +135,27 @@ class Flight:
     ) -> None:
         count = len(targets)
         self.door = door
+        self.sent = [0] * count
         self.targets = [target.where for target in targets]
         self.peers = [target.peer for target in targets]
         self.plan = plan
         self.ident = noise[:2]
         self.first = int.from_bytes(noise[2:4], "big")
-        self.keys = [
-            # The sequence wraps at 65,536.
-            ((self.first + index) & 0xFFFF).to_bytes(2, "big") + noise[4 + index * TOKEN : 12 + index * TOKEN]
-            for index in range(count)
-        ]
-        """Sequence and token of each packet: bytes 6 to 16 of it and of its echo."""
         self.head = b"\x80\x00" if door.v6 else b"\x08\x00"
         self.base = _words(self.head + self.ident)  # The padding is zeros, which add nothing.
         self.pack = _packer(plan.size)
+        self.keys: list[bytes] = []
+        """Sequence and token of each packet: bytes 6 to 16 of it and of its echo. A sweep keeps none."""
+        self.requests: list[bytes] = []
+        """A sweep's packets, made beforehand."""
         self.expected = [b""] * count
         """What must come back for each packet sent, to the byte; see `request`."""
-        self.sent = [0] * count
+        if count >= MANY:
+            self._make_many(noise[4:])
+        else:
+            # The sequence wraps at 65,536.
+            numbers = [((self.first + index) & 0xFFFF).to_bytes(2, "big") for index in range(count)]
+            self.keys = [number + noise[4 + at * TOKEN : 12 + at * TOKEN] for at, number in enumerate(numbers)]
         self.rtts: list[int | None] = [None] * count
         self.left = count
         self.result = Echoes()
@@ -158,6 +166,8 @@ class Flight:
 
         Over a raw IPv4 socket that is the whole ICMP message, its checksum too; elsewhere the kernel has verified what is left out.
         """
+        if self.requests:
+            return self.requests[index]
         key = self.keys[index]
         if self.door.strip:
             words = self.base + int.from_bytes(key, "big")
@@ -170,6 +180,33 @@ class Flight:
         packet = self.pack(self.head, 0, self.ident, key)
         self.expected[index] = packet[self.door.skip :]
         return packet
+
+    def _make_many(self, tokens: bytes) -> None:
+        """The same as `request` for all packets at once: a tenth of the cost, from some hundred packets on."""
+        import numpy as np  # Only those who sweep wait for it.
+
+        count, size = len(self.sent), self.plan.size
+        packets = np.zeros((count, 8 + size), np.uint8)
+        packets[:, 0:2] = np.frombuffer(self.head, np.uint8)
+        packets[:, 4:6] = np.frombuffer(self.ident, np.uint8)
+        numbers = ((self.first + np.arange(count)) & 0xFFFF).astype(">u2")
+        packets[:, 6:8] = numbers.view(np.uint8).reshape(count, 2)
+        packets[:, 8:16] = np.frombuffer(tokens, np.uint8).reshape(count, TOKEN)
+        skip = self.door.skip
+        echoes = packets
+        if self.door.strip:
+            skip, echoes = 0, packets.copy()
+            words = packets[:, :16].copy().view(">u2").sum(axis=1, dtype=np.int64)
+            clash = (words - 0x0800) % 0xFFFF == 0
+            for matrix in (packets, echoes):
+                matrix[clash, 15] ^= 1
+            words = packets[:, :16].copy().view(">u2").sum(axis=1, dtype=np.int64)
+            echoes[:, 0] = 0
+            for matrix, sums in ((packets, words), (echoes, words - 0x0800)):
+                matrix[:, 2:4] = (0xFFFF - sums % 0xFFFF).astype(">u2").view(np.uint8).reshape(count, 2)
+        width, sent, back = 8 + size, packets.tobytes(), echoes.tobytes()
+        self.requests = [sent[at : at + width] for at in range(0, count * width, width)]
+        self.expected = [back[at + skip : at + width] for at in range(0, count * width, width)]
 
     def index(self, packet: bytes) -> int | None:
         """Which of the packets sent bears the sequence of this one, and its token as far as it is there; None when none does."""
