@@ -44,6 +44,8 @@ class Queue(Protocol):
     def disabled(self) -> bool: ...
     @property
     def failures(self) -> int: ...
+    @property
+    def alarm(self) -> object: ...
 
 
 class Delivery(Protocol):
@@ -187,12 +189,18 @@ class _Collected(Collector):
         disabled = GaugeMetricFamily(
             "thongsuot_receiver_disabled", "Whether the receiver said that it is gone (410)", labels=("receiver",)
         )
+        alarm = GaugeMetricFamily(
+            "thongsuot_receiver_alarm",
+            "Whether the receiver refuses what only a person can put right: credentials, address, certificate, content",
+            labels=("receiver",),
+        )
         for queue in self._daemon.queues:
             for state in ("waiting", "retrying", "parked"):
                 messages.add_metric((queue.receiver, state), getattr(queue, state))
             failures.add_metric((queue.receiver,), queue.failures)
             disabled.add_metric((queue.receiver,), int(queue.disabled))
-        yield from (messages, failures, disabled)
+            alarm.add_metric((queue.receiver,), int(queue.alarm is not None))
+        yield from (messages, failures, disabled, alarm)
 
 
 def _store(figures: StoreFigures) -> Iterator[Metric]:

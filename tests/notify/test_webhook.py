@@ -4,6 +4,7 @@ import gzip
 import ipaddress
 import json
 import ssl
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -110,6 +111,15 @@ async def test_a_body_that_inflates_to_gigabytes_is_never_opened():
         delivery = await send(receiver.url)
     assert delivery.result is Result.DELIVERED
     assert delivery.seconds < 1.5
+
+
+async def test_no_cookie_of_one_answer_goes_with_the_next_message():
+    spec = TypeAdapter(WebhookSpec).validate_python({"timeout": "2s", "url": "http://localhost"})
+    async with sink([answer(204, "set-cookie: k=v; Path=/"), OK]) as receiver, Courier() as courier:
+        for _ in range(2):
+            to = Receiver(name="truc", kind="webhook", spec=replace(spec, url=receiver.url))
+            assert (await deliver(to, MESSAGE, courier=courier, now=NOW)).result is Result.DELIVERED
+    assert "cookie" not in receiver.got[1].headers
 
 
 async def test_nothing_of_the_answer_is_reported():
