@@ -21,10 +21,10 @@ def register(app: typer.Typer) -> None:
 def validate(config: Config = DEFAULT, as_json: Json = False) -> None:
     """Check the configuration: every error with its place, what waits for an address, what is not yet in effect."""
     from monitor import settings
-    from monitor.app.configuration import receiver_specs
+    from monitor.app.configuration import receiver_kinds
 
     if as_json:
-        result = settings.verdict(config, environ=os.environ, receivers=receiver_specs())
+        result = settings.verdict(config, environ=os.environ, receivers=receiver_kinds())
         common.say_json(result)
         raise typer.Exit(common.GOOD if result["ok"] else common.WRONG)
     loaded = common.load(config)
@@ -56,6 +56,6 @@ def plan(
 def schema() -> None:
     """Print the JSON schema of the configuration file, for editors."""
     from monitor import settings
-    from monitor.app.configuration import receiver_specs
+    from monitor.app.configuration import receiver_kinds
 
-    common.say(json.dumps(settings.schema(receiver_specs()), ensure_ascii=False, indent=2))
+    common.say(json.dumps(settings.schema(receiver_kinds()), ensure_ascii=False, indent=2))
