@@ -35,6 +35,8 @@ class Draft:
     validation: Validation
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    incomplete: bool = False
+    """Whether names may be missing because a file or a table could not be used: then nothing is said of unknown ones."""
     left_out: dict[str, NodeBlock | GroupBlock] = field(default_factory=dict)
     """Nodes and groups that wait for something, and are not in the catalogue."""
 
@@ -171,6 +173,9 @@ class Nodes:
             ids, when = members[name], group.down_when
             if not ids:
                 continue
+            if when.at_least > len(ids):
+                message = f"it has only {len(ids)} members for now: it is never down with fewer than {when.at_least}"
+                self.draft.say(("groups", name, "members"), message, warning=True)
             rule = GroupRule(members=ids, share=when.share, at_least=when.at_least, within=when.within)
             nodes[name] = self._node("groups", name, group, group=rule)
         self._check_former(nodes)
@@ -230,7 +235,7 @@ class Nodes:
                     if party and party not in parties:
                         message = f"there is no party {party!r}{guess(party, parties)}"
                         self.draft.say((section, name, role), message)
-                for index, parent in enumerate(block.depends_on):
+                for index, parent in enumerate(() if self.draft.incomplete else block.depends_on):
                     if parent and _composed(parent) not in known:
                         message = f"there is no node {parent!r}{guess(parent, self.known)}"
                         self.draft.say((section, name, "depends_on", str(index)), message)
@@ -319,6 +324,8 @@ def fits(match: MatchBlock, name: str, block: NodeBase) -> bool:
 
 def check_match(draft: Draft, match: MatchBlock, path: Path) -> None:
     """What a selector asks for has to exist somewhere; a value that nothing has is a slip of the pen."""
+    if draft.incomplete:
+        return
     blocks = [*draft.file.nodes.values(), *draft.file.groups.values()]
     labels: dict[str, set[str]] = {}
     for block in blocks:
@@ -326,7 +333,7 @@ def check_match(draft: Draft, match: MatchBlock, path: Path) -> None:
             labels.setdefault(label, set()).add(value)
     known = {
         "node": names(draft, "nodes") | names(draft, "groups"),
-        "type": {block.type for block in blocks},
+        "type": {block.type for block in blocks} | set(match.type if draft.validation.problems else ()),
         "owner": names(draft, "parties"),
         "carrier": names(draft, "parties"),
     }
@@ -335,7 +342,7 @@ def check_match(draft: Draft, match: MatchBlock, path: Path) -> None:
             if _composed(value) not in there:
                 thing = "party" if key in ("owner", "carrier") else key if key == "node" else f"node of {key}"
                 draft.say((*path, key), f"there is no {thing} {value!r}{guess(value, there)}")
-    for label, values in match.labels.items():
+    for label, values in () if draft.validation.problems else match.labels.items():
         for value in values:
             if value not in labels.get(label, set()):
                 near = guess(value, labels[label]) if label in labels else guess(label, labels)

@@ -82,7 +82,8 @@ def load(
     problems = [*sources.problems, *texts, *shelf.problems, *validation.problems]
     if file is None:
         raise ConfigError(merge_repeats(problems))
-    draft = Draft(file, validation)
+    draft = Draft(file, validation, incomplete=sources.incomplete)
+    _check_holidays(draft)
     waiting_anchors = sum(lack.subject.startswith(f"{MONITOR}/") for lack in shelf.lacks)
     catalogue = _catalogue(draft, words, sources.shortened | shelf.shortened, waiting_anchors)
     for problem, needed in _unset(validation, words):
@@ -170,6 +171,13 @@ def _catalogue(draft: Draft, words: Grammar, shortened: set[str], waiting_anchor
         monitor=_self_check(draft, checks, waiting_anchors),
         fingerprint="",
     )
+
+
+def _check_holidays(draft: Draft) -> None:
+    name = draft.file.holidays
+    tree = draft.written(("holidays",))
+    if name is not None and not (Path(tree.place.file).parent / name).is_file():
+        draft.say(("holidays",), f"there is no file {Path(tree.place.file).parent / name}")
 
 
 def _database(draft: Draft) -> str | Secret:

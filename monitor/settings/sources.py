@@ -35,6 +35,8 @@ class Sources:
     lacks: list[Lack] = field(default_factory=list)
     shortened: set[str] = field(default_factory=set)
     """Nodes of which a check was left out for want of an address."""
+    incomplete: bool = False
+    """Whether a file, a table or a template could not be used, so that names may be missing that are not misspelt."""
 
     def say(self, place: Place, key: str, message: str) -> None:
         """One thing that is wrong."""
@@ -67,6 +69,7 @@ def _read(path: Path, sources: Sources) -> Tree | None:
         tree = read(path)
     except DocumentError as error:
         sources.problems.append(error.problem)
+        sources.incomplete = True
         return None
     if not isinstance(tree.value, dict):
         sources.say(tree.place, "(file)", "must be a mapping of sections: version, nodes, …")
@@ -91,6 +94,7 @@ def _included(path: Path, root: Tree, sources: Sources) -> list[Path]:
         except (ValueError, NotImplementedError, OSError):
             matches = []
         if not matches:
+            sources.incomplete = True
             sources.say(tree.place, "include", f"no file matches {pattern!r} in {path.parent}")
         found.update(dict.fromkeys(matches))
     if len(found) > FILES_LIMIT:
@@ -152,6 +156,7 @@ def _expand(merged: Tree, sources: Sources) -> None:
     for index, entry in enumerate(templates.elements()):
         table = _template_table(f"for_each.{index}", entry, tables, sources)
         if table is None:
+            sources.incomplete = True
             continue
         expansion = Expansion()
         for name, tree in (entry.get("nodes") or entry).items():
@@ -159,6 +164,7 @@ def _expand(merged: Tree, sources: Sources) -> None:
             place = (entry.get("nodes") or entry).keys[name]
             wrong = [*unknown_columns(key, Tree(name, place), table), *unknown_columns(key, tree, table)]
             sources.problems.extend(wrong)
+            sources.incomplete |= bool(wrong)
             if not wrong:
                 Template(name, place, tree).fill(table, expansion)
         for node_id, place, tree in expansion.nodes:
