@@ -6,6 +6,7 @@ ends tonight are all "the portal does not work". One connection tells name, conn
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from time import perf_counter
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 
@@ -14,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from probes.contract import Fact, Family, Finding, Kind, ok
 from probes.expect import CONFIG, Expect
 from probes.httpauth import Auth
-from probes.httpplan import Plan, follow
+from probes.httpplan import REDIRECTS, Plan, ask_with_token, follow
 from probes.secret import Secret
 from probes.tls import TLS_FACTS
 from probes.tools import Tools
@@ -40,6 +41,11 @@ def _version(value: Any) -> str:
     return text
 
 
+# Shared by all checks that say nothing else.
+NONE: Final[Mapping[str, str | Secret]] = MappingProxyType({})
+ANY_2XX: Final = Expect()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpSpec:
     """One request and what must come of it, redirects included. Every key but `url` has a default."""
@@ -48,7 +54,7 @@ class HttpSpec:
 
     url: str | Secret
     method: Annotated[str, AfterValidator(_method)] = "GET"
-    headers: Mapping[str, str | Secret] = field(default_factory=lambda: MappingProxyType({}))
+    headers: Mapping[str, str | Secret] = field(default_factory=lambda: NONE)
     body: str | Secret | None = None
     body_file: str | None = None
     auth: Auth | None = None
@@ -59,7 +65,7 @@ class HttpSpec:
     compression: Literal["none", "gzip", "deflate"] = "none"
     max_body: Annotated[Bytes, Field(ge=1, le=64 * 1024 * 1024)] = MAX_BODY
     tls: TrustPolicy = SYSTEM
-    expect: Expect = field(default_factory=Expect)
+    expect: Expect = field(default_factory=lambda: ANY_2XX)
     _plan: Plan = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -74,7 +80,19 @@ async def probe(spec: HttpSpec, tools: Tools) -> Finding:
     expect = spec.expect
     if expect.uses_regex:
         tools.facts["failed_due_to_regex"] = 0.0
-    response = await follow(spec._plan, tools)
+    plan, facts = spec._plan, tools.facts
+    facts["redirects"] = 0.0
+    if plan.secrets:
+        tools.conceal(plan.secrets)
+    began = perf_counter()
+    proof: tuple[str, ...] = ()
+    if plan.oauth2 is None:
+        response = await plan.ask(plan.route, plan.request, tools, head_only=plan.method == "HEAD")
+    else:
+        response, proof, began = await ask_with_token(plan, plan.oauth2, tools)
+    if plan.redirects and response.status in REDIRECTS:
+        response = await follow(plan, tools, response, proof)
+    facts["seconds"] = perf_counter() - began
     finding = expect.check(response)
     if finding is None:
         return GOOD if response.status == 200 else ok(f"status {response.status}")

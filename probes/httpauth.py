@@ -93,8 +93,7 @@ async def token(auth: OAuth2, like: Route, tools: Tools, *, fresh: bool = False)
     if kept is not None and not fresh and now < kept[1]:
         return str(kept[0])
     url = parse(auth.token_url)
-    before = dict(tools.phases)
-    facts = dict(tools.facts)
+    phases, facts = dict(tools.phases), dict(tools.facts)
     with tools.phase("token"):
         response = await exchange(
             Route(url=url, family=like.family, tls=like.tls, proxy=like.proxy, max_body=64 * 1024),
@@ -102,8 +101,10 @@ async def token(auth: OAuth2, like: Route, tools: Tools, *, fresh: bool = False)
             tools,
         )
     # The token's connection is one phase of its own, and none of the target's facts.
-    tools.phases = before | {"token": tools.phases["token"]}
-    tools.facts = facts
+    phases["token"] = tools.phases["token"]
+    for table, before in ((tools.phases, phases), (tools.facts, facts)):
+        table.clear()
+        table.update(before)
     value, lasts = _read(response.status, bytes(response.body))
     tools.workbench.kept[auth.key] = (value, now + lasts - LEEWAY)
     return value

@@ -30,7 +30,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _FRAMING: Final = frozenset({"content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"})
 _PROOFS: Final = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token"})
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
 class Ask(Protocol):
@@ -41,7 +41,7 @@ class Ask(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A check's request, ready to send. `request` is None when a token has to be fetched first.
+    """A check's request, ready to send. `request` is the first hop's, without the token where one has to be fetched.
 
     `open_lines` may go to any host, `secret_lines` (what proves who we are, whatever came as a secret, an own `Host`) only to the first.
     """
@@ -53,7 +53,7 @@ class Plan:
     secret_lines: tuple[str, ...]
     body: bytes
     body_lines: tuple[str, ...]
-    request: bytes | None
+    request: bytes
     oauth2: OAuth2 | None
     secrets: tuple[str, ...]
     ask_tls: Ask
@@ -61,6 +61,11 @@ class Plan:
 
     def __repr__(self) -> str:
         return f"<plan of {self.method} {self.route.url.shown}>"
+
+    @property
+    def ask(self) -> Ask:
+        """How to ask the first address."""
+        return self.ask_tls if self.route.url.tls else exchange
 
     @classmethod
     def build(cls, spec: "HttpSpec") -> "Plan":
@@ -90,14 +95,12 @@ class Plan:
             secret_lines=(*proofs, *secret_lines),
             body=body,
             body_lines=body_lines,
-            request=None,
+            request=b"",
             oauth2=spec.auth.oauth2 if spec.auth is not None else None,
             secrets=secrets,
             ask_tls=_http2() if spec.version == "2" else exchange,
             host=host,
         )
-        if plan.oauth2 is not None:
-            return plan
         return replace(plan, request=plan.bytes_for(url, host=host, private=True))
 
     def bytes_for(
@@ -118,62 +121,41 @@ class Plan:
         return head if method is not None else head + self.body
 
 
-async def follow(plan: Plan, tools: Tools) -> Response:
-    """The final answer, after redirects; notes `seconds` and `redirects`. ProbeError for a redirect that may not be followed."""
-    tools.conceal(plan.secrets)
-    proof: tuple[str, ...] = ()
-    began = time.perf_counter()
-    if plan.oauth2 is not None:
-        access = await token(plan.oauth2, plan.route, tools)
-        spent = tools.phases.get("token")
-        began = time.perf_counter()
-        response = await _hops(plan, tools, _bearer(tools, access))
-        if response.status == 401 and spent is None:
-            # A kept token may have been revoked meanwhile: ask for another, once.
-            access = await token(plan.oauth2, plan.route, tools, fresh=True)
-            began = time.perf_counter()
-            response = await _hops(plan, tools, _bearer(tools, access))
-    else:
-        response = await _hops(plan, tools, proof)
-    tools.facts["seconds"] = time.perf_counter() - began
-    return response
-
-
-def _bearer(tools: Tools, access: str) -> tuple[str, ...]:
-    tools.conceal((access,))
-    return (f"Authorization: Bearer {access}",)
-
-
-async def _hops(plan: Plan, tools: Tools, proof: tuple[str, ...]) -> Response:
-    route, method = plan.route, None
-    request = plan.request
-    if request is None:
-        request = plan.bytes_for(route.url, private=True, host=plan.host, extra=proof)
-    facts = tools.facts
-    facts["redirects"] = 0.0
-    jar: Jar | None = None
-    floor: int | None = None
-    hops, head_only = 0, plan.method == "HEAD"
+async def ask_with_token(plan: Plan, auth: OAuth2, tools: Tools) -> tuple[Response, tuple[str, ...], float]:
+    """The first hop's answer, the header line that proved us, and when the asking began (`perf_counter`): the token's step is not part of it."""
+    access = await token(auth, plan.route, tools)
+    kept = "token" not in tools.phases
     while True:
-        ask = plan.ask_tls if route.url.tls else exchange
-        response = await ask(route, request, tools, head_only=head_only)
-        location = response.values(b"location") if response.status in _REDIRECTS and plan.redirects else []
-        if not location:
-            return response
+        tools.conceal((access,))
+        proof = (f"Authorization: Bearer {access}",)
+        began = time.perf_counter()
+        request = plan.bytes_for(plan.route.url, private=True, host=plan.host, extra=proof)
+        answer = await plan.ask(plan.route, request, tools, head_only=plan.method == "HEAD")
+        if answer.status != 401 or not kept:
+            return answer, proof, began
+        # A kept token may have been revoked meanwhile: ask for another, once.
+        access, kept = await token(auth, plan.route, tools, fresh=True), False
+
+
+async def follow(plan: Plan, tools: Tools, answer: Response, proof: tuple[str, ...] = ()) -> Response:
+    """From a first answer that redirects to the final one; notes `redirects`. ProbeError for a redirect that may not be followed."""
+    route, method = plan.route, None
+    floor = publicness(answer.address)
+    jar = Jar()
+    hops = 0
+    while answer.status in REDIRECTS and (location := answer.values(b"location")):
         if hops == plan.redirects:
             raise ProbeError(Reason.TOO_MANY_REDIRECTS, f"more than {plan.redirects} redirects")
         hops += 1
-        facts["redirects"] = float(hops)
-        jar = jar or Jar()
-        for line in response.values(b"set-cookie"):
+        tools.facts["redirects"] = float(hops)
+        for line in answer.values(b"set-cookie"):
             jar.take(route.url, line)
-        floor = publicness(response.address) if floor is None else floor
         url = _next(route.url, location[0])
         # RFC 9110 §15.4: 303 asks for a GET; after 301 and 302 everybody does so too, but for GET and HEAD themselves.
-        if (response.status == 303 and plan.method != "HEAD") or (
-            response.status in (301, 302) and plan.method not in ("GET", "HEAD")
+        if (answer.status == 303 and plan.method != "HEAD") or (
+            answer.status in (301, 302) and plan.method not in ("GET", "HEAD")
         ):
-            method, head_only = "GET", False
+            method = "GET"
         private = _same_place(plan.route.url, url)
         cookie = jar.header(url)
         request = plan.bytes_for(
@@ -192,6 +174,9 @@ async def _hops(plan: Plan, tools: Tools, proof: tuple[str, ...]) -> Response:
             tls=trust if private else replace(trust, server_name=None, cert=None, key=None),
             floor=None if tools.workbench.allowed_hosts(url.host) else floor,
         )
+        ask = plan.ask_tls if url.tls else exchange
+        answer = await ask(route, request, tools, head_only=(method or plan.method) == "HEAD")
+    return answer
 
 
 def _http2() -> Ask:

@@ -22,21 +22,20 @@ async def run_kind(kind: Kind, spec: Any, workbench: Workbench, *, timeout: floa
     """
     loop = asyncio.get_running_loop()
     workbench.pulse.start(loop)
-    deadline = loop.time() + timeout
-    tools = Tools(workbench, deadline)
+    deadline = workbench.deadlines.set(loop, timeout)
+    tools = Tools(workbench, deadline.when)
     started_at = workbench.now()
     started = time.perf_counter()
-    deadline_is = Deadline(loop, deadline)
     try:
         finding = await kind.probe(spec, tools)
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:
-        if not deadline_is.was_it(error):
+        if not deadline.caught(error):
             raise
-        finding = _out_of_time(tools, timeout) if deadline_is.passed else _after(error)
+        finding = _out_of_time(tools, timeout) if deadline.passed else _after(error)
     finally:
-        deadline_is.lift()
+        deadline.lift()
     seconds = time.perf_counter() - started
     if finding.seen is not Seen.OK:
         finding = _ours_if_stalled(finding, tools, late=seconds - timeout)
@@ -51,34 +50,6 @@ async def run_kind(kind: Kind, spec: Any, workbench: Workbench, *, timeout: floa
         phases=tools.phases or NOTHING,
         facts=tools.facts or NOTHING,
     )
-
-
-class Deadline:
-    """The one timer of a run: cancels the task when time is up. What `asyncio.timeout_at` does, at a third of the cost."""
-
-    __slots__ = ("_cancelling", "_task", "_timer", "passed")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, when: float) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._task = task
-        self._cancelling = task.cancelling()
-        self.passed = False
-        self._timer = loop.call_at(when, self._pass)
-
-    def _pass(self) -> None:
-        self.passed = True
-        self._task.cancel()
-
-    def was_it(self, error: BaseException) -> bool:
-        """Whether the run goes on to an outcome: false only for a cancellation that came from outside."""
-        if self.passed and self._task.uncancel() > self._cancelling:
-            return False  # Both at once: whoever wants us gone comes first.
-        return self.passed or not isinstance(error, asyncio.CancelledError)
-
-    def lift(self) -> None:
-        """No longer needed."""
-        self._timer.cancel()
 
 
 def _shown(detail: str, secrets: tuple[str, ...]) -> str:

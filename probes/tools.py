@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from probes.contract import Address, Family, ProbeError, Reason
+from probes.deadline import Deadlines
 from probes.pulse import Pulse
 from probes.trust import Trust
 
@@ -59,6 +60,7 @@ class Workbench:
         """What a kind keeps between runs (an access token and its end), under a key of its own."""
         self.trust = Trust()
         self.pulse = Pulse()
+        self.deadlines = Deadlines()
         self._resolver = resolver
         self._echo: EchoEngine | None = None
 

@@ -293,6 +293,26 @@ async def test_a_stall_does_not_take_back_what_was_seen():
     assert (await run(nap, timeout=5)).seen == "ok"
 
 
+async def test_each_run_ends_at_its_own_deadline():
+    """Runs of one timeout share a timer: the ended ones before them and the longer ones beside them change nothing."""
+
+    async def soon(tools):
+        return ok()
+
+    async def one(what, timeout, wait):
+        await asyncio.sleep(wait)
+        return await run_kind(KIND, Spec(what), workbench, timeout=timeout)
+
+    async with Workbench(now) as workbench:
+        outcomes = await asyncio.gather(
+            *(one(soon if turn % 2 else hang, 0.2 + 0.1 * (turn % 3), turn * 0.01) for turn in range(30))
+        )
+    for turn, outcome in enumerate(outcomes):
+        assert outcome.reason == ("ok" if turn % 2 else "timeout")
+        if not turn % 2:
+            assert -0.005 < outcome.seconds - (0.2 + 0.1 * (turn % 3)) < 0.25
+
+
 # Leaves nothing behind.
 
 
