@@ -85,13 +85,15 @@ class EchoEngine:
         self.strays = 0
         """Echo replies that belonged to nobody here: other programs' on a raw socket, forgeries, the very late."""
 
-    async def ping(self, address: str, plan: Plan, *, until: float) -> Echoes:
+    async def ping(self, address: str, plan: Plan, *, until: float, into: Echoes | None = None) -> Echoes:
         """Send a plan's packets to one address and wait for the echoes until all are in, or loop time `until`.
 
+        `into` is written to as things happen, for whoever may be cancelled before the end; it is what is returned.
         ProbeError when no socket may be had, OSError when none can be opened; what happens later is in the result.
         """
         to = target(address)
         flight = self._launch(self._door(to.family), (to,) * plan.count, plan)
+        flight.result = into if into is not None else flight.result
         flight.result.late += self._late.pop(to.peer, 0)
         self._at.setdefault(to.peer, []).append(flight)
         loop = asyncio.get_running_loop()
@@ -226,7 +228,10 @@ class EchoEngine:
                 if again or (error.errno == errno.EINTR and attempt < 3):
                     continue
                 return self._unsent(flight, index, error, local)
-            flight.result.sent += 1
+            result = flight.result
+            result.sent += 1
+            if result.refused is not None:
+                result.refused = None  # It was a matter of a moment.
             return True
         raise AssertionError("the last attempt returns")
 

@@ -24,7 +24,7 @@ from probes.units import Bytes, Seconds
 LARGEST: Final = 65_507
 """Bytes of payload that fit one IPv4 packet: 65,535 less 20 of IP and 8 of ICMP."""
 
-MARGIN: Final = 0.05
+MARGIN: Final = 0.1
 """Seconds before the run's deadline at which it stops waiting, so that what it saw is told as facts and not as a timeout."""
 
 
@@ -92,18 +92,18 @@ async def probe(spec: IcmpSpec, tools: Tools) -> Finding:
         dont_fragment=spec.dont_fragment,
     )
     loop = asyncio.get_running_loop()
-    until = tools.deadline - min(MARGIN, tools.remaining() / 10)
-    with tools.phase("rtt"):
-        echoes, address = await _first_way(tools, addresses, plan, until)
-    facts = figures(echoes)
-    tools.notes(facts)
+    until = tools.deadline - min(MARGIN, tools.remaining() / 5)
+    echoes = Echoes()
+    try:
+        with tools.phase("rtt"):
+            address = await _first_way(tools, addresses, plan, until, echoes)
+    finally:
+        facts = figures(echoes)
+        tools.notes(facts)
     if echoes.rtts:
         return ok(facts=facts)
-    if echoes.refused is not None and not echoes.sent:
-        reason, detail = own_fault(echoes.refused)
-        return blind(reason, f"{address}: {detail}", facts=facts)
-    if echoes.refused is not None and loop.time() < until:
-        # The socket was lost while we waited: what would have come back is not known.
+    if echoes.refused is not None and (not echoes.sent or loop.time() < until):
+        # Nothing went out, or the socket was lost while we waited: what would have come back is not known.
         reason, detail = own_fault(echoes.refused)
         return blind(reason, f"{address}: {detail}", facts=facts)
     if echoes.error is not None:
@@ -111,18 +111,19 @@ async def probe(spec: IcmpSpec, tools: Tools) -> Finding:
     return failed(Reason.NO_REPLY, f"{address}: none of {echoes.sent} packets was answered", facts=facts)
 
 
-async def _first_way(tools: Tools, addresses: Sequence[Address], plan: Plan, until: float) -> tuple[Echoes, str]:
+async def _first_way(tools: Tools, addresses: Sequence[Address], plan: Plan, until: float, echoes: Echoes) -> str:
     """Ask the first address that this host has a way to: a name with an IPv6 address is no reason to be blind on a host without IPv6."""
     last = len(addresses) - 1
     for number, address in enumerate(addresses):
+        echoes.refused = None
         try:
-            echoes = await tools.workbench.echo.ping(address.ip, plan, until=until)
+            await tools.workbench.echo.ping(address.ip, plan, until=until, into=echoes)
         except ProbeError as error:
             if error.reason is not Reason.OWN_NETWORK or number == last:
                 raise
             continue
         if echoes.sent or number == last:
-            return echoes, address.ip
+            return address.ip
     raise ProbeError(Reason.DNS_NODATA, "the name has no address")
 
 
