@@ -142,6 +142,10 @@ class Answer:
         self.on_message_complete()
         self._raise()
 
+    def release(self) -> None:
+        """Let the parser go: it knows us as we know it, and such a ring would wait for the garbage collector, with a pause for everyone."""
+        self._parser = None
+
     def note(self, facts: dict[str, float]) -> None:
         """The numbers that are known by now."""
         if self.status:

@@ -115,6 +115,7 @@ async def exchange(route: Route, request: bytes, tools: Tools, *, head_only: boo
             channel.abort()
             tools.where = channel.where
             _note(tools, channel, answer)
+        answer.release()
     tools.where = ""
     return answer
 
