@@ -67,6 +67,9 @@ class Database(Protocol):
     async def check(self) -> tuple[str, ...]:
         """Read everything, and say what is wrong."""
 
+    async def close_readers(self) -> None:
+        """Nobody reads any more."""
+
     async def close(self) -> None:
         """Let go."""
 
@@ -208,8 +211,12 @@ class Sqlite:
         except sqlite3.DatabaseError as error:
             return (str(error),)
 
+    async def close_readers(self) -> None:
+        """See Database."""
+        await self._readers.dispose()
+
     async def close(self) -> None:
-        """Readers first: whoever closes last checkpoints, and that must be the writer."""
+        """See Database."""
         await self._readers.dispose()
         await self.engine.dispose()
 
@@ -310,6 +317,10 @@ class Postgres:
             for table in ("samples", "chunks", "transitions", "incidents"):
                 await connection.execute(text(f"SELECT count(*) FROM {table}"))  # noqa: S608 - names of our own
         return ()
+
+    async def close_readers(self) -> None:
+        """See Database."""
+        await self._readers.dispose()
 
     async def close(self) -> None:
         """See Database."""

@@ -93,6 +93,9 @@ class Store(StoreReader):
     async def close(self) -> None:
         """Write what is queued, then let go of everything."""
         await self._writer.close()
+        # Who closes last checkpoints, and that must be the writer.
+        await self._database.close_readers()
+        await self._writer.release()
         await super().close()
 
     # Writing: every one of these returns when it is durable, or raises StoreError and nothing of it is stored.

@@ -97,7 +97,7 @@ class Writer:
         return await asyncio.shield(unit.done)
 
     async def close(self) -> None:
-        """Write what waits, then close the connection."""
+        """Write what waits, and take no more; the connection is kept until `release`."""
         self._closing = True
         self._wake.set()
         await asyncio.wait([self._task])
@@ -111,7 +111,6 @@ class Writer:
         finally:
             while self._queue:
                 self._answer(self._queue.popleft(), StoreError("the store was closed before this was written"))
-            await self._let_go()
 
     async def _gather(self) -> list[Unit]:
         """The units of the next transaction, oldest first; none when all is done and the store closes."""
@@ -182,7 +181,7 @@ class Writer:
             if any(unit.reload for unit in units):
                 await self._reload(connection)
         except BaseException:
-            await asyncio.shield(self._let_go())
+            await asyncio.shield(self.release())
             raise
         finally:
             self._began = None
@@ -209,13 +208,13 @@ class Writer:
         try:
             await self._load(connection)
         except (SQLAlchemyError, OSError):
-            await self._let_go()
+            await self.release()
 
     async def _load(self, connection: AsyncConnection) -> None:
         await self._packer.load(connection)
         await connection.rollback()
 
-    async def _let_go(self) -> None:
+    async def release(self) -> None:
         """Close the connection whatever state it is in; what was not committed is undone by the database."""
         connection, self._connection = self._connection, None
         if connection is None:

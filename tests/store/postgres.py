@@ -5,9 +5,12 @@ Where it is missing: installed by apt for root; else the tests that need it say 
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
+from typing import Any
 
 
 class NoPostgresError(Exception):
@@ -28,43 +31,44 @@ def binaries() -> Path:
 
 
 class Server:
-    """Start it, ask it for databases, stop it."""
+    """Start it, ask it for databases, stop it. Root lends it the user `postgres`, for it does not run as root."""
 
     def __init__(self) -> None:
         self.bin = binaries()
         self.where = Path(tempfile.mkdtemp(prefix="tspg"))
-        self._as = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-        if self._as:
-            shutil.chown(self.where, "postgres")
+        self._as: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            self._as = {"user": "postgres", "group": "postgres", "extra_groups": ["postgres"]}
+            shutil.chown(self.where, "postgres", "postgres")
+        self._process: subprocess.Popen[bytes] | None = None
         self._count = 0
 
-    def _run(self, *command: str) -> None:
-        done = subprocess.run(
-            [*self._as, *command], cwd=self.where, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
-        )
-        if done.returncode:
-            raise NoPostgresError(f"{command[0]}: {done.stdout}{done.stderr}")
+    def _command(self, program: str, *arguments: str) -> list[str]:
+        return [str(self.bin / program), *arguments]
 
     def start(self) -> None:
         """Make a cluster and start it; about a second. Without fsync: it is our process that is killed here, not the machine."""
         data = str(self.where / "data")
-        self._run(
-            str(self.bin / "initdb"),
-            "-D",
-            data,
-            "-U",
-            "postgres",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--no-sync",
-            "--locale=C.UTF-8",
+        make = self._command(
+            "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C.UTF-8"
         )
-        options = (
-            f"-c listen_addresses= -c unix_socket_directories={self.where} -c shared_buffers=16MB -c max_connections=50"
-        )
-        self._run(str(self.bin / "pg_ctl"), "-D", data, "-w", "-o", options, "-l", str(self.where / "log"), "start")
+        made = subprocess.run(make, cwd=self.where, capture_output=True, text=True, timeout=60, check=False, **self._as)
+        if made.returncode:
+            raise NoPostgresError(f"initdb: {made.stdout}{made.stderr}")
+        settings = ("listen_addresses=", f"unix_socket_directories={self.where}", "fsync=off", "shared_buffers=16MB")
+        options = [word for setting in settings for word in ("-c", setting)]
+        with (self.where / "log").open("wb") as log:
+            serve = self._command("postgres", "-D", data, *options)
+            self._process = subprocess.Popen(
+                serve, cwd=self.where, stdout=log, stderr=log, stdin=subprocess.DEVNULL, **self._as
+            )
+        until = time.monotonic() + 30
+        while subprocess.run(
+            self._command("pg_isready", "-q", "-h", str(self.where)), timeout=10, check=False
+        ).returncode:
+            if self._process.poll() is not None or time.monotonic() > until:
+                raise NoPostgresError("it did not start: " + (self.where / "log").read_text())
+            time.sleep(0.02)
 
     def database(self) -> str:
         """The URL of a new, empty database."""
@@ -77,31 +81,24 @@ class Server:
         """How the store is told of a database. With a password (never asked for), the driver looks for no file of passwords."""
         return f"postgresql+asyncpg://postgres:any@/{name}?host={self.where}"
 
-    def sql(self, statement: str, database: str = "postgres") -> str:
+    def sql(self, statement: str) -> str:
         """Run a statement by the server's own shell."""
-        command = [
-            *self._as,
-            str(self.bin / "psql"),
-            "-h",
-            str(self.where),
-            "-U",
-            "postgres",
-            "-At",
-            "-c",
-            statement,
-            database,
-        ]
-        done = subprocess.run(command, cwd=self.where, capture_output=True, text=True, timeout=30, check=True)
+        shell = self._command("psql", "-h", str(self.where), "-U", "postgres", "-At", "-c", statement, "postgres")
+        done = subprocess.run(shell, cwd=self.where, capture_output=True, text=True, timeout=30, check=True, **self._as)
         return done.stdout.strip()
 
-    def restart(self) -> None:
-        """Stop it at once, without asking, and start it again."""
-        self._run(str(self.bin / "pg_ctl"), "-D", str(self.where / "data"), "-m", "immediate", "-w", "restart")
+    def cut(self, url: str) -> None:
+        """End every connection to a database, as a restart of the server does."""
+        name = url.partition("@/")[2].partition("?")[0]
+        self.sql(f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{name}'")
 
     def stop(self) -> None:
         """Stop it and leave nothing."""
-        try:
-            if (self.where / "data" / "postmaster.pid").exists():
-                self._run(str(self.bin / "pg_ctl"), "-D", str(self.where / "data"), "-m", "immediate", "-w", "stop")
-        finally:
-            shutil.rmtree(self.where, ignore_errors=True)
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)  # at once, without a checkpoint
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        shutil.rmtree(self.where, ignore_errors=True)

@@ -108,6 +108,14 @@ async def test_the_settings_that_make_it_durable(tmp_path):
         }
 
 
+async def test_after_closing_all_is_in_the_one_file(tmp_path):
+    """So that it may be copied: the writer closes last, and takes the log into the file."""
+    async with await open_store("sqlite", tmp_path, lambda: NOW) as store:
+        await store.commit(Batch(transitions=[went(1)]))
+        assert await stored(store) == {"n1"}
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+
+
 def hold(path: str, seconds: float, line) -> None:
     """Another process with the whole database to itself."""
     with closing(sqlite3.connect(path, isolation_level=None, timeout=10)) as connection:
@@ -202,11 +210,11 @@ async def test_a_second_daemon_on_one_postgresql_database_is_refused(postgres, t
         assert await stored(store) == {"n1"}
 
 
-async def test_who_lost_the_server_and_found_nobody_else_goes_on(postgres, tmp_path):
+async def test_who_lost_the_connection_and_found_nobody_else_goes_on(postgres, tmp_path):
     place = Place(postgres.database(), tmp_path)
     async with await place.open() as store:
         await store.commit(Batch(transitions=[went(1)]))
-        await asyncio.to_thread(postgres.restart)
+        await asyncio.to_thread(postgres.cut, place.url)
         await lost(store)
         assert not store.owned
         failed = 0
@@ -226,11 +234,9 @@ async def test_who_lost_the_server_and_found_nobody_else_goes_on(postgres, tmp_p
 
 async def test_who_lost_the_database_to_another_announces_nothing_more(postgres, tmp_path):
     place = Place(postgres.database(), tmp_path)
-    name = place.url.partition("@/")[2].partition("?")[0]
     async with await place.open() as first:
         await first.commit(Batch(transitions=[went(1)]))
-        ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{}' AND pid <> pg_backend_pid()"
-        await asyncio.to_thread(postgres.sql, ended.format(name))
+        await asyncio.to_thread(postgres.cut, place.url)
         await lost(first)
         async with await place.open() as second:
             for _ in range(2):
