@@ -81,6 +81,7 @@ class App:
         self.clock = Clock()
         self.supervisor = Supervisor()
         self.exposition = Exposition(version=own_version())
+        self.exposition.configured(self.catalogue)
         self.started_at = self.clock.now()
         self.port = 0
 
@@ -251,6 +252,7 @@ class App:
         for check in gone:
             self.exposition.forget(check)
         self.cadence.keep({check.id: check.every for check in catalogue.checks.values()})
+        self.exposition.configured(catalogue)
         self.exposition.reloaded(successful=True, at=self.clock.wall())
         log.info("reloaded", checks=len(catalogue.checks), nodes=len(catalogue.nodes))
         system.notify(f"READY=1\nSTATUS=watching {len(catalogue.checks)} checks")
@@ -266,7 +268,8 @@ class App:
         """Tell the service manager that we are well, as long as the desk's turns and our heartbeats are fresh."""
         every = system.watchdog_seconds()
         while True:
-            if all(vital.fine for vital in self.eyes.vitals() if vital.name != "store"):
+            # A restart mends neither the disk nor a mistake of ours; it would only add a gap.
+            if all(vital.fine for vital in self.eyes.vitals() if vital.name in ("desk", "heartbeat")):
                 system.notify("WATCHDOG=1")
             await asyncio.sleep(every or 30.0)
 

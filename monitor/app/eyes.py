@@ -35,6 +35,9 @@ REFRESH: Final = 60.0
 
 STATS: Final = 10.0
 
+CALM: Final = timedelta(minutes=5)
+"""So long after a mistake of ours in judging we do not call ourselves ready."""
+
 BEATS: Final = timedelta(seconds=30)
 
 
@@ -98,6 +101,7 @@ class Eyes:
 
     def vitals(self) -> Sequence[Vital]:
         now, desk = self.now(), self._app.desk
+        calm = now - (desk.mistaken_at or self._app.started_at - CALM)
         turn, beat = now - desk.turned_at, now - self._app.housekeeping.beat_at
         return [
             Vital(name="desk", fine=turn < STALE, age=turn),
@@ -106,6 +110,12 @@ class Eyes:
                 fine=not desk.trouble,
                 age=now - desk.committed_at,
                 detail="in trouble" if desk.trouble else "",
+            ),
+            Vital(
+                name="rules",
+                fine=calm > CALM,
+                age=calm,
+                detail=f"{desk.mistakes} mistake(s) of our own" if desk.mistakes else "",
             ),
             Vital(name="heartbeat", fine=beat < BEATS, age=beat),
         ]

@@ -23,6 +23,7 @@ from probes import Outcome
 log = structlog.get_logger()
 Result = TypeVar("Result")
 Deed = Callable[[Draft, datetime], Any]
+Waiting = tuple[Deed, asyncio.Future[Any]]
 
 GATHER: Final = 0.1
 """Seconds for which outcomes gather before they are judged and stored together."""
@@ -66,9 +67,10 @@ class Desk:
         self.windows: tuple[Window, ...] = ()
         self._store, self._clock, self._compose, self._publish = store, clock, compose, publish
         self._inbox: deque[tuple[str, Outcome]] = deque()
-        self._deeds: deque[tuple[Deed, asyncio.Future[Any]]] = deque()
+        self._deeds: deque[Waiting] = deque()
         self._something = asyncio.Event()
-        self.dropped = 0
+        self.dropped = self.mistakes = 0
+        self.mistaken_at: datetime | None = None
         self.trouble: str = ""
         self.committed_at = self.turned_at = clock.now()
 
@@ -125,9 +127,8 @@ class Desk:
         deeds = [self._deeds.popleft() for _ in range(len(self._deeds))]
         wait = 0.5
         while True:
-            draft, now = Draft(self.world), self._clock.now()
-            results = self._judge(draft, outcomes, deeds, now, with_tick=with_tick)
-            batch = self._batch(draft, outcomes, now)
+            now = self._clock.now()
+            draft, results, batch = self._judged(outcomes, deeds, now, with_tick=with_tick)
             try:
                 if batch.rows:
                     await self._store.commit(batch)
@@ -148,30 +149,53 @@ class Desk:
             if not future.done():
                 future.set_exception(result) if isinstance(result, Exception) else future.set_result(result)
 
-    def _judge(
-        self,
-        draft: Draft,
-        outcomes: Sequence[tuple[str, Outcome]],
-        deeds: Sequence[tuple[Deed, asyncio.Future[Any]]],
-        now: datetime,
-        *,
-        with_tick: bool,
-    ) -> list[Any]:
-        for check, outcome in outcomes:
-            observe(draft, self.house, check, outcome, now)
-        results: list[Any] = []
-        for deed, _ in deeds:
+    def _judged(
+        self, outcomes: list[tuple[str, Outcome]], deeds: Sequence[Waiting], now: datetime, *, with_tick: bool
+    ) -> tuple[Draft, list[Any], Batch]:
+        """A draft of everything, and the batch to store.
+
+        A mistake of ours in judging one outcome must not silence the judge of all others: the outcome is taken out, loudly, and the
+        draft, which may be half changed by it, is made anew.
+        """
+        while True:
+            draft = Draft(self.world)
             try:
-                results.append(deed(draft, now))
-            except Exception as problem:
-                results.append(problem)
-        if with_tick:
-            tick(draft, self.house, self.windows, now)
-        return results
+                for place, (check, outcome) in enumerate(outcomes):  # noqa: B007 Read when it fails.
+                    observe(draft, self.house, check, outcome, now)
+            except Exception:
+                self._mistake("judging.failed", now, check=outcomes[place][0])
+                del outcomes[place]
+                continue
+            results = [self._done(deed, draft, now) for deed, _ in deeds]
+            if with_tick:
+                try:
+                    tick(draft, self.house, self.windows, now)
+                except Exception:
+                    self._mistake("tick.failed", now)
+                    with_tick = False
+                    continue
+            return draft, results, self._batch(draft, outcomes, now)
+
+    @staticmethod
+    def _done(deed: Deed, draft: Draft, now: datetime) -> Any:
+        try:
+            return deed(draft, now)
+        except Exception as problem:
+            return problem
+
+    def _mistake(self, event: str, now: datetime, **what: Any) -> None:
+        log.exception(event, **what)
+        self.mistakes += 1
+        self.mistaken_at = now
 
     def _batch(self, draft: Draft, outcomes: Sequence[tuple[str, Outcome]], now: datetime) -> Batch:
         checks = self.catalogue.checks
-        messages = [message for event in draft.events for message in self._compose(self.catalogue, event, now)]
+        messages: list[Message] = []
+        for event in draft.events:
+            try:
+                messages.extend(self._compose(self.catalogue, event, now))
+            except Exception:
+                self._mistake("message.unmade", now, incident=event.incident.id, type=event.type.value)
         return Batch(
             samples=[Sample.of(check, outcome) for check, outcome in outcomes if check in checks],
             checks=list(draft.checks.values()),

@@ -8,6 +8,7 @@ from monitor.report import Source
 from monitor.rules import calendar
 from monitor.rules.calendar import Period
 from monitor.store import StoreReader
+from probes import Family
 
 BEHIND: Final = timedelta(days=1)
 """How far behind the period the first transition after it is looked for: it throws doubt on the period's last moments."""
@@ -18,9 +19,11 @@ async def read_source(
 ) -> Source:
     """The source of a report on `period` (and of explanations within it). `until` is the last moment the data knows of."""
     end = period.end + BEHIND
+    v6 = [check.id for check in catalogue.checks.values() if getattr(check.spec, "family", None) is Family.IPV6]
     return Source(
         catalogue=catalogue,
         transitions=await store.transitions(list(catalogue.nodes), period.start, end),
+        checks=await store.transitions(v6, period.start, end) if v6 else {},
         gaps=await _gaps(store, period, until),
         windows=await store.windows(period.start, period.end),
         incidents=await _incidents(store, period),
