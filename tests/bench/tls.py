@@ -1,0 +1,23 @@
+"""A handshake and the certificate read out of it."""
+
+from collections.abc import Sequence
+
+from tests.bench.rig import GOOD, Stage, per_cpu_second
+from tests.bench.scene import Figure, Missing, Scene
+
+TARGET = 1.3
+
+
+def play() -> Sequence[Figure | Missing]:
+    with Stage() as stage:
+        _, tls = stage.nginx()
+        spec = {"host": "127.0.0.1", "port": tls, "server_name": GOOD, "ca": stage.ca}
+        seen = per_cpu_second(stage, "tls", [spec], "tls", [f"127.0.0.1:{tls}"])
+    return [
+        Figure(name="TLS: ours / blackbox_exporter", value=seen["ours"] / seen["blackbox"], unit="×", target=TARGET),
+        Figure(name="TLS, ours", value=seen["ours"], unit="handshakes/CPU-s"),
+        Figure(name="TLS, blackbox_exporter", value=seen["blackbox"], unit="handshakes/CPU-s"),
+    ]
+
+
+SCENE = Scene(name="tls", title="Verified TLS handshakes with the certificate's facts, per CPU-second", play=play)
