@@ -118,20 +118,35 @@ class Request:
 Answer = Callable[["Province", Request], None]
 
 
+_KNOCK = (
+    struct.pack("!IHBB", 0x60000000, 8, 58, 60)
+    + ip_address("fd00:9::1").packed
+    + ip_address("fd00:130::ffff").packed
+    + struct.pack("!BBHHH", 128, 0, 0, 1, 1)
+)
+"""Turned round by `wrap`: an echo request from the far side to the namespace's own address."""
+
+
 class Province:
     """Answers whatever is sent to 10.130.0.0/16 and fd00:130::/32, by a table from address to behaviour; others are silent."""
 
     def __init__(self, answers: dict[str, Answer]) -> None:
         self.answers = answers
         self.requests: list[Request] = []
+        self._ready = False
 
     async def __aenter__(self) -> "Province":
         self._home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         self._tun = self._build()
         asyncio.get_running_loop().add_reader(self._tun, self._arrived)
-        # The kernel finishes an IPv6 address in a work queue of its own; what comes back before that is dropped.
-        await asyncio.sleep(0.03)
-        return self
+        # The kernel finishes an IPv6 address in a work queue of its own; what comes in before that is dropped.
+        ask = Request(_KNOCK)
+        for _ in range(400):
+            self.send(ask.wrap(ask.icmp))
+            await asyncio.sleep(0.005)
+            if self._ready:
+                return self
+        raise RuntimeError("the namespace does not answer")
 
     async def __aexit__(self, *_: object) -> None:
         asyncio.get_running_loop().remove_reader(self._tun)
@@ -186,6 +201,7 @@ class Province:
             if (packet[6] if v6 else packet[9]) != (58 if v6 else 1):
                 continue
             request = Request(packet)
+            self._ready = self._ready or (v6 and request.icmp[0] == 129)
             if request.is_echo:
                 self.requests.append(request)
                 self.answers.get(request.address, lambda province, request: None)(self, request)
