@@ -22,7 +22,8 @@ from probes.secret import Secret
 PASSES = 8
 
 _NAMED = ("parties", "nodes", "groups", "receivers")
-_WITH_REFERENCES = ("daemon", "nodes", "self", "receivers")
+_UNEXPECTED = (TypeError, AttributeError, LookupError, RecursionError)
+"""What a kind's own rule may trip over when it is given something it never thought of."""
 
 
 class Validation:
@@ -44,13 +45,52 @@ class Validation:
     def run(self) -> FileBlock | None:
         """The validated file without its wrong parts; None when nothing is left."""
         for number in range(PASSES):
-            plain = self.root.plain()
-            self._place_references(plain)
             try:
-                return self._validate(plain)
+                return self._validate(self._plain())
             except ValidationError as error:
                 self._tell(error, wide=number > 0)
+            except _UNEXPECTED:
+                if not self._drop_unreadable():
+                    return None
         return None
+
+    def _plain(self) -> Any:
+        plain = self.root.plain()
+        self._place_references(plain)
+        return plain
+
+    def _drop_unreadable(self) -> bool:
+        """Find the things that make a kind's own rule fall over, by reading each alone; whether there were any."""
+        found = []
+        plain = self._plain()
+        for path, _ in self._things():
+            alone = {"version": 1, path[0]: _only(plain, path)}
+            try:
+                self._validate(alone)
+            except ValidationError:
+                continue
+            except _UNEXPECTED:
+                found.append(path)
+        for path in found:
+            _, tree = follow(self.root, path)
+            self.problems.append(
+                Problem.at(
+                    tree.place, self.shown(path), "cannot be read: a value in it is of a kind that has no place there"
+                )
+            )
+        for path, parent, child in [self._wrong_part(path, wide=False) for path in found]:
+            self._remove(path, parent, child)
+        return bool(found)
+
+    def _things(self) -> Iterator[tuple[Path, Tree]]:
+        """Whatever has kinds: checks, anchors and receivers."""
+        for path, tree in self._with_references():
+            if path[0] == "nodes":
+                yield path[:4], tree
+            elif path[0] == "receivers":
+                yield from ((("receivers", name), child) for name, child in tree.items())
+            elif path[0] == "self":
+                yield path, tree
 
     def _validate(self, plain: Any) -> FileBlock:
         """Validate, and give the text of a reference where a key takes no secret."""
@@ -72,13 +112,24 @@ class Validation:
 
     def _place_references(self, plain: Any) -> None:
         self.unset = {}
-        for section in _WITH_REFERENCES:
-            tree = self.root.get(section)
-            for path, text in _references((section,), tree) if tree is not None else ():
+        for place, tree in self._with_references():
+            for path, text in _references(place, tree):
                 secret = self.references.look_up(text)
                 if secret == UNSET:
                     self.unset[path] = text
                 _put(plain, path, secret)
+
+    def _with_references(self) -> Iterator[tuple[Path, Tree]]:
+        """Where references may stand: everywhere in these sections, but of a node only in the keys of its checks' kinds."""
+        for section in ("daemon", "self", "receivers"):
+            tree = self.root.get(section)
+            if tree is not None:
+                yield (section,), tree
+        for node, tree in (self.root.get("nodes") or Tree({}, self.root.place)).items():
+            for name, check in (tree.get("checks") or Tree({}, tree.place)).items():
+                for key, spec in check.items():
+                    if key in self.grammar.probes:
+                        yield ("nodes", node, "checks", name, key), spec
 
     def _tell(self, error: ValidationError, *, wide: bool) -> None:
         grouped: dict[Path, list[Any]] = defaultdict(list)
@@ -178,6 +229,14 @@ def _references(path: Path, tree: Tree) -> Iterator[tuple[Path, str]]:
         yield from _references((*path, key), child)
     for index, child in enumerate(tree.elements()):
         yield from _references((*path, str(index)), child)
+
+
+def _only(plain: Any, path: Path) -> Any:
+    """The section with nothing but the thing at the path."""
+    if path[0] != "nodes":
+        return {path[1]: plain[path[0]][path[1]]} if len(path) > 1 else plain[path[0]]
+    _, node, checks, name = path
+    return {node: {"name": node, "type": node, checks: {name: plain["nodes"][node][checks][name]}}}
 
 
 def _put(plain: Any, path: Path, value: Any) -> None:
