@@ -60,7 +60,8 @@ def condition(text: str, facts: Mapping[str, Fact] | None) -> Condition:
         raise ValueError(f"{text!r} is not a condition: write <fact> <op> <number>, such as seconds > 3")
     name, sign, number = match[1], match[2], match[3]
     if facts is not None and name not in facts:
-        raise ValueError(f"{name!r} is not a fact of this kind: it has {', '.join(facts)}{guess(name, facts)}")
+        near = guess(name, facts) or f": it has {', '.join(facts)}"
+        raise ValueError(f"{name!r} is not a fact of this kind{near}")
     value = quantity(number, facts[name].unit) if facts is not None else _any_quantity(number)
     return Condition(fact=name, op=_OPERATORS[sign], value=value, text=text.strip())
 
