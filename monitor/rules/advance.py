@@ -19,16 +19,39 @@ NEWS_AFTER = timedelta(minutes=5)
 NEWS_AGAIN = timedelta(minutes=15)
 """and then no oftener than this."""
 
+FAR = timedelta(days=3650)
+
 
 def advance(draft: Draft, now: datetime) -> None:
-    """Go over every active incident."""
+    """Go over every active incident; one that nothing can happen to yet costs next to nothing."""
+    planned = frozenset[str]().union(*(w.nodes for w in draft.windows))
+    due = draft.world.due
     for id in sorted(draft.active):
         incident = draft.incident(id)
         if incident is None or incident.node == MONITOR:
             continue
+        known = due.get(id)
+        free = incident.node not in planned and not incident.maintenance
+        if free and known is not None and known[0] is incident and now < known[1]:
+            continue
         incident = _maintenance(draft, incident, now)
-        incident = _clock(draft, incident, now)
-        _news(draft, incident, now)
+        incident = _clock(draft, incident, now, until=now)
+        incident = _news(draft, incident, now)
+        if free:
+            due[id] = (incident, _next(incident))
+
+
+def _next(incident: Incident) -> datetime:
+    """The earliest moment at which time alone may change something about it."""
+    moments = [incident.opened_at + FAR]
+    if incident.paused_since is None:
+        base = incident.started_at + incident.paused
+        moments += [base + incident.target * share for share in incident.warn_at if share not in incident.warned]
+        if incident.breached_at is None:
+            moments.append(base + incident.target)
+    if incident.told_at is not None and len(incident.affected) > incident.told_affected:
+        moments.append(incident.told_at + NEWS_AFTER)
+    return min(moments)
 
 
 def _maintenance(draft: Draft, incident: Incident, now: datetime) -> Incident:
@@ -38,6 +61,8 @@ def _maintenance(draft: Draft, incident: Incident, now: datetime) -> Incident:
         if incident.maintenance and incident.paused_since is not None:
             return incident
         start = now if incident.maintenance else max(window.start, incident.started_at)
+        # What fell due before the window is told before it, however late we come to it.
+        incident = _clock(draft, incident, now, until=start)
         new = replace(incident, maintenance=True)
         if new.paused_since is None:
             new = replace(new, paused_since=start, pause_reason=MAINTENANCE)
@@ -73,14 +98,14 @@ def _missed_windows(draft: Draft, incident: Incident, now: datetime) -> Incident
     return incident
 
 
-def _clock(draft: Draft, incident: Incident, now: datetime) -> Incident:
-    """Warnings and the breach that are due; after a long gap all of them, each once, in order."""
-    for share in due_warnings(incident, now):
+def _clock(draft: Draft, incident: Incident, now: datetime, *, until: datetime) -> Incident:
+    """Warnings and the breach that were due by `until`; after a long gap all of them, each once, in order."""
+    for share in due_warnings(incident, until):
         due_at = incident.started_at + incident.paused + incident.target * share
         incident = replace(incident, warned=(*incident.warned, share))
         data = {"share": share, "due_at": due_at.isoformat()}
         incident = record(draft, incident, EventType.RECOVERY_WARNING, now, data=data)
-    breached_at = due_breach(incident, now)
+    breached_at = due_breach(incident, until)
     if breached_at is not None:
         data = {"due_at": breached_at.isoformat()}
         incident = record(
@@ -89,12 +114,13 @@ def _clock(draft: Draft, incident: Incident, now: datetime) -> Incident:
     return incident
 
 
-def _news(draft: Draft, incident: Incident, now: datetime) -> None:
+def _news(draft: Draft, incident: Incident, now: datetime) -> Incident:
     """Those who were told of fewer affected nodes hear of the others, seldom enough."""
     if incident.told_at is None or incident.maintenance or incident.flapping:
-        return
+        return incident
     if len(incident.affected) <= incident.told_affected:
-        return
+        return incident
     first = incident.told_at <= incident.opened_at
-    if now >= incident.told_at + (NEWS_AFTER if first else NEWS_AGAIN):
-        record(draft, incident, EventType.UPDATED, now, data={"affected": len(incident.affected)})
+    if now < incident.told_at + (NEWS_AFTER if first else NEWS_AGAIN):
+        return incident
+    return record(draft, incident, EventType.UPDATED, now, data={"affected": len(incident.affected)})

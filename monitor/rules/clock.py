@@ -72,4 +72,5 @@ def due_breach(incident: Incident, now: datetime) -> datetime | None:
     """The moment the target ran out, if it has and nobody was told."""
     if not incident.state.active or incident.breached_at is not None or net(incident, now) < incident.target:
         return None
-    return deadline(incident, now)
+    # A pause that runs now began after it: only finished ones moved it.
+    return incident.started_at + incident.target + incident.paused

@@ -62,6 +62,8 @@ class World:
     touched: set[str] = field(default_factory=set)
     turned: set[str] = field(default_factory=set)
     ticked: datetime | None = None
+    due: dict[str, tuple[Incident, datetime]] = field(default_factory=dict)
+    """Until when time alone changes nothing about this very version of an incident: a note, true of any draft."""
     windows: tuple[Window, ...] = ()
 
     @classmethod
@@ -198,6 +200,7 @@ class Draft:
         world.touched, world.turned, world.ticked = self.touched, self.turned, self.ticked
         for id in self.forgotten:
             incident = world.incidents.pop(id, None)
+            world.due.pop(id, None)
             if incident is not None and world.latest.get(incident.node) == id:
                 del world.latest[incident.node]
 

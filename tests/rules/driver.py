@@ -70,11 +70,14 @@ def catalogue(nodes: Iterable[Node], checks: Iterable[Check] = (), **more: Any) 
     nodes = list(nodes)
     checks = list(checks) or [check(f"{n.id}/v4") for n in nodes if n.group is None]
     byid = {c.id: c for c in checks}
+    of: dict[str, list[str]] = {n.id: [] for n in nodes}
+    for c in checks:
+        of[c.node].append(c.id)
     return Catalogue(
         province=Province(),
         daemon=Daemon(),
         parties={},
-        nodes={n.id: replace(n, checks=tuple(c.id for c in checks if c.node == n.id)) for n in nodes},
+        nodes={n.id: replace(n, checks=tuple(of[n.id])) for n in nodes},
         checks=byid,
         receivers=more.pop("receivers", {"truc": Receiver(name="truc", kind="webhook", spec=None)}),
         routes=more.pop("routes", ()),

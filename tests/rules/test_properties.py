@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from monitor.model import MONITOR, Effect, EventType, Policy, State
 from monitor.rules.draft import Draft
 from monitor.rules.nodes import worst
-from monitor.rules.world import observe, tick
+from monitor.rules.world import observe, pause, resume_clock, tick
 from probes.contract import Outcome, Seen
-from tests.rules.driver import Story, catalogue, check, group, node, sec, t
+from tests.rules.driver import Story, catalogue, check, group, node, outcome, sec, t
+from tests.rules.test_incidents import window
 
 LINKS = [f"link.{carrier}.{i}" for carrier in "ab" for i in range(4)]
 ABOVE = {
@@ -105,7 +106,7 @@ def same_ledgers(story: Story) -> None:
         assert (rows[-1][1] if rows else State.UNKNOWN) is story.state(id)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(outages, blinks, st.dictionaries(st.integers(1, 2500), st.sampled_from(["drop", "restart"]), max_size=30))
 def test_laws_of_a_small_town(faults: Any, blind: Any, commits: dict[int, str]) -> None:
     story = Story(town(), truth_of(faults, blind), commit=lambda now: commits.get(now, "keep"), after_tick=laws)
@@ -116,7 +117,7 @@ def test_laws_of_a_small_town(faults: Any, blind: Any, commits: dict[int, str]) 
         assert all(story.state(id) is State.UP for id in story.house.rank)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None, derandomize=True)
 @given(outages, st.integers(200, 1600))
 def test_what_still_fails_is_somebodys(faults: Any, stop: int) -> None:
     """Frozen in the middle and left so: every failing node is in exactly one incident once it has settled."""
@@ -126,7 +127,7 @@ def test_what_still_fails_is_somebodys(faults: Any, stop: int) -> None:
     same_ledgers(story)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None, derandomize=True)
 @given(blinks, st.dictionaries(st.integers(1, 1500), st.sampled_from(["drop", "restart"]), max_size=20))
 def test_our_blindness_is_nobodys_incident(blind: Any, commits: dict[int, str]) -> None:
     story = Story(town(), truth_of([], blind), commit=lambda now: commits.get(now, "keep")).run(1700)
@@ -137,7 +138,7 @@ def test_our_blindness_is_nobodys_incident(blind: Any, commits: dict[int, str]) 
 Call = tuple[str, Any, datetime]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=8, deadline=None, derandomize=True)
 @given(outages, blinks, st.lists(st.integers(1, 60), min_size=1, max_size=20), st.booleans())
 def test_where_the_batches_end_changes_nothing(faults: Any, blind: Any, sizes: list[int], losing: bool) -> None:
     """The same calls in the same order, committed in any bites, bites lost and judged again, make the same rows, events and ids."""
@@ -153,12 +154,11 @@ def test_where_the_batches_end_changes_nothing(faults: Any, blind: Any, sizes: l
         at, turn = 0, 0
         while at < len(calls):
             size = bites[turn % len(bites)] * 10
-            for attempt in range(2 if losing and turn % 3 == 0 else 1):
-                draft = Draft(story.world)
-                for call in calls[at : at + (size if attempt or not losing else size // 2)]:
-                    play_one(draft, story, call)
             if losing and turn % 3 == 0:
-                pass
+                # This one is never committed: half of it was judged when the store failed.
+                lost = Draft(story.world)
+                for call in calls[at : at + size // 2]:
+                    play_one(lost, story, call)
             draft = Draft(story.world)
             for call in calls[at : at + size]:
                 play_one(draft, story, call)
@@ -170,8 +170,6 @@ def test_where_the_batches_end_changes_nothing(faults: Any, blind: Any, sizes: l
 
 
 def seen_at(truth: Any, check_id: str, at: int) -> Outcome:
-    from tests.rules.driver import outcome
-
     return outcome(truth(check_id, at), at)
 
 
@@ -183,7 +181,7 @@ def play_one(draft: Draft, story: Story, call: Call) -> None:
         tick(draft, story.house, (), now)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(
     st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), st.integers(0, 900), st.integers(1, 300)), max_size=6),
     st.lists(st.tuples(st.integers(0, 900), st.integers(5, 100)), max_size=1),
@@ -218,12 +216,10 @@ def state_at(rows: list[tuple[float, State]], at: float) -> State | None:
 acts = st.lists(st.tuples(st.integers(200, 2400), st.sampled_from(["pause", "resume", "restart", "gap"])), max_size=12)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(acts, st.lists(st.tuples(st.integers(100, 2400), st.integers(10, 400)), max_size=2))
 def test_the_clock_tells_each_thing_once_at_its_time_whatever_happens(acts: Any, planned: Any) -> None:
     """Against a count of seconds: warnings and breach come when so many unpaused seconds have gone, never twice, never not."""
-    from tests.rules.test_incidents import window
-
     windows = [window("n", since, since + length, id=f"w{since}") for since, length in planned]
     plan = catalogue([node("n", recovery_target=t(800) - t(0))], [check("n/v4", every=30)])
     story = Story(plan, lambda id, at: Seen.FAILED if at >= 60 else Seen.OK, windows=windows)
@@ -239,15 +235,11 @@ def test_the_clock_tells_each_thing_once_at_its_time_whatever_happens(acts: Any,
         elif act == "gap":
             story.restart(gap=120)
         elif active and act == "pause" and active[0].paused_since is None:
-            from monitor.rules.world import pause
-
             story.act(pause, active[0].id, by="lan", reason="điện")
             by_hand = story.now
         elif active and act == "resume" and active[0].paused_since is not None and by_hand is not None:
             if active[0].pause_reason == "maintenance":
                 continue
-            from monitor.rules.world import resume_clock
-
             story.act(resume_clock, active[0].id, by="lan")
             held.append((by_hand, story.now))
             by_hand = None
