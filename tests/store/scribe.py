@@ -5,6 +5,7 @@ It is forked from a server that has everything imported, so that a hundred of th
 """
 
 import asyncio
+import contextlib
 import multiprocessing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,7 +23,7 @@ from monitor.model import (
     State,
     Transition,
 )
-from monitor.store import Batch, Sample, open_store
+from monitor.store import Batch, Sample, StoreError, open_store
 from probes.contract import Seen
 
 START = datetime(2026, 11, 21, tzinfo=UTC)
@@ -63,15 +64,20 @@ def batch(number: int) -> Batch:
 
 
 async def write(url: str, directory: str, first: int, count: int, sealing: bool, line: Connection) -> None:
-    """Write, two at a time, until done or killed. Says -1 when the store is open."""
+    """Write, two at a time, until done or killed. Says -1 when the store is open, and goes on when told to."""
     async with await open_store(url, directory, lambda: START) as store:
         line.send(-1)
-        await store.begin_run(START, version="1")
+        line.recv()
+        with contextlib.suppress(StoreError):
+            await store.begin_run(START, version="1")
         for number in range(first, first + count, 2):
             pair = (number, number + 1)
-            await asyncio.gather(*(store.commit(batch(one)) for one in pair))
-            for one in pair:
-                line.send(one)
+            results = await asyncio.gather(*(store.commit(batch(one)) for one in pair), return_exceptions=True)
+            for one, result in zip(pair, results, strict=True):
+                if result is None:
+                    line.send(one)
+                elif not isinstance(result, StoreError):
+                    raise result
             if sealing and number % 10 == 0:
                 await store.seal(START + timedelta(minutes=number))
 
@@ -100,9 +106,10 @@ class Scribe:
         theirs.close()
         return cls(process, ours)
 
-    def go(self) -> None:
-        """Begin."""
-        self.line.send("go")
+    def go(self, steps: int = 2) -> None:
+        """Begin, or with one step: open, and wait."""
+        for _ in range(steps):
+            self.line.send("go")
 
     def ready(self) -> None:
         """Wait until the store is open."""
