@@ -53,7 +53,8 @@ modules:
 
 def pinned(core: str, command: Sequence[str], *, first: bool = False) -> list[str]:
     """The command on one core, where there is taskset and more than one; `first` before the machine's other work, where we may."""
-    ahead = ["nice", "-n", "-15"] if first and os.geteuid() == 0 and shutil.which("nice") else []
+    # Not `nice`: where every session is a scheduling group of its own, it counts only within one.
+    ahead = ["chrt", "-r", "1"] if first and os.geteuid() == 0 and shutil.which("chrt") else []
     where = ["taskset", "-c", core] if CORES > 1 and shutil.which("taskset") else []
     return [*ahead, *where, *command]
 
@@ -101,7 +102,7 @@ class Stage(ExitStack):
         self.ca = file(root())
 
     def start(self, core: str, command: Sequence[str], *, port: int, env: dict[str, str] | None = None) -> int:
-        """A process on one core until the scene ends; gives its id (nice and taskset become the command)."""
+        """A process on one core until the scene ends; gives its id (chrt and taskset become the command)."""
         return self.enter_context(running(pinned(core, command, first=self.first), port=port, env=env))
 
     def engine(self) -> "Worker":
