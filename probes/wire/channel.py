@@ -135,8 +135,10 @@ class Channel(asyncio.Protocol):
                 session.do_handshake()
                 self.secured = perf_counter()
                 self._send()
-            while self._done is not None:
+            # Asked only while bytes are left: an answer "want more" costs as much as a record.
+            while self._done is not None and self._incoming.pending:
                 self._read(session.read(65536))
+            self._flush()
         except ssl.SSLWantReadError:
             self._flush()
         except ssl.SSLZeroReturnError:
