@@ -255,9 +255,10 @@ def _continues(earlier: Incident, state: NodeState, since: datetime, *, degradat
 
 
 def _affected_now(turn: Round, root: str) -> list[Affected]:
-    """Everything that is unreachable because of it."""
-    found = []
-    for id in turn.house.descendants[root]:
+    """Everything that is unreachable because of it: what stands below, and groups whose failing members mostly do."""
+    found, below = [], turn.house.descendants[root]
+    beside = sorted(id for id in turn.draft.waiting.difference(below) if id in turn.house.members)
+    for id in (*below, *beside):
         state = turn.draft.node(id)
         if state.blamed_on == root and state.state is State.UNREACHABLE:
             found.append(Affected(node=id, since=state.since or turn.now))

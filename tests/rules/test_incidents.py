@@ -434,3 +434,10 @@ class TestChecksOfANode:
         story = Story(town, broken(("n/b", 100, 900))).run(500)
         assert story.state("n") is State.UP
         assert story.ledger("n/b")[-1][1] is State.DOWN
+
+    def test_a_verdict_dated_back_over_a_blind_stretch_corrects_the_nodes_rows_too(self) -> None:
+        said = {30: Seen.FAILED, 40: Seen.BLIND, 50: Seen.FAILED, 60: Seen.FAILED}
+        story = one(lambda id, at: said.get(int(at), Seen.OK if at < 30 else Seen.FAILED)).run(100)
+        rows = [(0, State.UP), (30, State.DOWN), (40, State.UNKNOWN), (50, State.DOWN)]
+        assert story.ledger("n/a") == rows
+        assert story.ledger("n") == rows

@@ -190,3 +190,14 @@ def test_a_small_group_needs_as_many_as_it_says() -> None:
     assert [i.node for i in three.incidents] == ["net"]
     slowly = Story(town, broken(("l0", 100, 2000), ("l1", 400, 2000), ("l2", 800, 2000))).run(1500)
     assert sorted(i.node for i in slowly.incidents) == ["l0", "l1", "l2"]
+
+
+def test_a_district_router_explains_the_links_behind_it_and_the_carrier_is_not_to_blame() -> None:
+    links = [f"l{i}" for i in range(10)]
+    behind = [node(link, "router") for link in links[:6]]
+    town = catalogue([node("router"), *behind, *(node(link) for link in links[6:]), group("vnpt", links, 0.3, 3)])
+    truth = broken(("router", 100, 900), *((link, 100, 900) for link in links[:6]))
+    story = Story(town, truth).run(1400)
+    assert [(what, who) for _, what, who in story.told()] == [("opened", "router"), ("resolved", "router")]
+    assert {a.node for a in story.incidents[0].affected} == {*links[:6], "vnpt"}
+    assert [s for _, s in story.ledger("vnpt")] == [State.UP, State.UNREACHABLE, State.UP]
