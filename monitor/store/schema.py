@@ -122,12 +122,12 @@ samples = Table(
 chunks = Table(
     "chunks",
     metadata,
-    _time("start"),
     _int("hours"),  # 1 while its day lasts, then 24
+    _time("start"),
     _int("check"),
     _int("count"),
     _blob("data"),
-    PrimaryKeyConstraint("start", "hours", "check"),
+    PrimaryKeyConstraint("hours", "start", "check"),
 )
 
 hourly = Table(

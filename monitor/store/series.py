@@ -4,12 +4,12 @@ Owns: turning rows to columns and columns to samples and hours. A sample may for
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Select, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store import schema
@@ -140,11 +140,7 @@ class Series:
             number = await connection.scalar(select(schema.checks.c.id).where(schema.checks.c.check == check))
             if number is None:
                 return ()
-            chunks = [
-                data
-                for query in _chunks(number, since, until)
-                for data in (await connection.execute(query)).scalars().all()
-            ]
+            chunks = await _chunks(connection, number, since, until)
             hot = select(*HOT).where(_hot.check == number, _hot.at >= since, _hot.at < until)
             rows = (await connection.execute(hot)).all()
             meaning = await words(connection)
@@ -181,11 +177,19 @@ class Series:
         )
 
 
-def _chunks(number: int, since: int, until: int) -> Iterable[Select[Any]]:
-    """The chunks that touch the period, looked up by their starts: the key begins with the time."""
+async def _chunks(connection: AsyncConnection, number: int, since: int, until: int) -> list[bytes]:
+    """The chunks that touch the period, looked up by their starts: the key has the time before the check."""
     row = schema.chunks.c
+    found: list[bytes] = []
     for hours, size in ((24, DAY), (1, HOUR)):
-        starts = range(since // size * size, until, size)
+        # Chunks of hours are there for the latest days only.
+        ends = select(func.min(row.start), func.max(row.start)).where(row.hours == hours)
+        first, last = (await connection.execute(ends)).one()
+        if first is None:
+            continue
+        starts = range(max(since // size * size, int(first)), min(until, int(last) + 1), size)
         for at in range(0, len(starts), 500):
             named = row.start.in_(starts[at : at + 500])
-            yield select(row.data).where(row.check == number, row.hours == hours, named)
+            query = select(row.data).where(row.hours == hours, named, row.check == number)
+            found += (await connection.execute(query)).scalars()
+    return found

@@ -70,7 +70,7 @@ class Statements:
         self.runs = insert(
             schema.runs, dialect, ("id", "started_at", "beat_at", "ended_at", "version", "boot_id"), "replace"
         )
-        self.chunks = insert(schema.chunks, dialect, ("start", "hours", "check", "count", "data"), "replace")
+        self.chunks = insert(schema.chunks, dialect, ("hours", "start", "check", "count", "data"), "replace")
         self.hourly = insert(schema.hourly, dialect, tuple(column.name for column in schema.hourly.c), "replace")
 
     def _replace(self, mapped: Mapped[Any]) -> str:

@@ -168,7 +168,7 @@ class Keeper:
                 known = [former.get((check, hour // DAY * DAY, 24)), former.get((check, hour, 1))]
                 parts = [cut(decode(data), hour, hour + HOUR) for data in known if data is not None]
                 whole = merge([*parts, to_columns(groups[check, hour], meaning)])
-                chunks.append((hour, 1, check, len(whole), encode(whole)))
+                chunks.append((1, hour, check, len(whole), encode(whole)))
                 hours.append((hour, check, *to_hour(whole)))
                 blind = SEEN.index(Seen.BLIND)
                 if saw := [line[0] for line in groups[check, hour] if line[1] % 4 != blind]:
@@ -185,7 +185,7 @@ class Keeper:
             if first is None:
                 return False
             day = int(first) // DAY * DAY
-            inside = and_(row.start >= day, row.start < day + DAY)
+            inside = and_(row.hours.in_([1, 24]), row.start >= day, row.start < day + DAY)
             some = select(row.check).where(inside, row.hours == 1).distinct().order_by(row.check).limit(CHUNKS // 5)
             checks = (await connection.execute(some)).scalars().all()
             query = select(row.start, row.hours, row.check, row.data).where(inside, row.check.in_(checks))
@@ -198,10 +198,10 @@ class Keeper:
             merged: Iterable[tuple[int, Columns]] = (
                 (check, merge([decode(one) for one in parts[check]])) for check in parts
             )
-            return [(day, 24, check, len(whole), encode(whole)) for check, whole in merged]
+            return [(24, day, check, len(whole), encode(whole)) for check, whole in merged]
 
         chunks = await asyncio.to_thread(work)
-        done = [(line[0], line[1], line[2]) for line in found if line[1] == 1]
+        done = [(line.hours, line.start, line.check) for line in found if line.hours == 1]
         await turn.write((self._sql.chunks, chunks), (self._drop_chunk, done))
         return True
 

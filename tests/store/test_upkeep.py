@@ -1,5 +1,6 @@
 """Sealing changes nothing that is asked for; retention takes only what nobody needs."""
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -142,9 +143,11 @@ async def test_a_spent_budget_is_said_and_the_next_turn_goes_on(store):
 
 async def test_sealing_and_writing_go_together_without_holding_the_writer(store):
     checks = [f"n{number}/x" for number in range(300)]
-    for minute in range(20):
-        at = MIDNIGHT + minute * timedelta(minutes=3)
-        await store.commit(Batch(samples=[Sample(check=check, at=at, seen=Seen.OK, seconds=0.05) for check in checks]))
+    times = [MIDNIGHT + minute * timedelta(minutes=3) for minute in range(20)]
+    rounds = [
+        Batch(samples=[Sample(check=check, at=at, seen=Seen.OK, seconds=0.05) for check in checks]) for at in times
+    ]
+    await asyncio.gather(*(store.commit(one) for one in rounds))
     done = await store.seal(MIDNIGHT + HOUR)
     assert done.samples == 6000
     # The promise is 50 ms; other processes may share the core while this is tested.

@@ -57,12 +57,12 @@ def upgrade() -> None:
     )
     op.create_table(
         "chunks",
-        sa.Column("start", sa.BigInteger(), nullable=False),
         sa.Column("hours", sa.Integer(), nullable=False),
+        sa.Column("start", sa.BigInteger(), nullable=False),
         sa.Column("check", sa.Integer(), nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("start", "hours", "check"),
+        sa.PrimaryKeyConstraint("hours", "start", "check"),
     )
     op.create_table(
         "deliveries",
