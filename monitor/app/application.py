@@ -33,11 +33,15 @@ from monitor.store import Batch, Store, open_store, state_lock
 from monitor.sweep import Housekeeping, Reports
 from monitor.web import WebServer, create_app
 from probes import Workbench
+from probes.pauses import settle
 
 log = structlog.get_logger()
 
 STALL: Final = 15.0
 """Seconds without a turn of the desk after which the service manager hears nothing from us any more, and restarts us."""
+
+PULSE: Final = 0.1
+"""Seconds between two measurements of the loop's lag."""
 
 
 def own_version() -> str:
@@ -89,6 +93,7 @@ class App:
         """Build, announce readiness, live, and end in order."""
         try:
             await self._build()
+            settle()
             system.notify(f"READY=1\nSTATUS=watching {len(self.catalogue.checks)} checks")
             log.info("ready", checks=len(self.catalogue.checks), nodes=len(self.catalogue.nodes), port=self.port)
             await self.supervisor.live()
@@ -156,6 +161,7 @@ class App:
         supervisor.start("maintenance", self.housekeeping.maintenance(self._windows))
         supervisor.start("outside", self.housekeeping.outside())
         supervisor.start("watchdog", self._watchdog())
+        supervisor.start("pulse", self._pulse())
         supervisor.start("figures", self.eyes.figures_forever())
         supervisor.start("stats", self.eyes.stats_forever())
         supervisor.start("web", self.server.serve())
@@ -264,6 +270,14 @@ class App:
         await self.anchors.serve()
         await asyncio.Event().wait()
 
+    async def _pulse(self) -> None:
+        """Measure how late the loop comes to its timers, the same whatever there is to probe."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + PULSE
+            await asyncio.sleep(PULSE)
+            self.exposition.lag(max(0.0, loop.time() - due))
+
     async def _watchdog(self) -> None:
         """Tell the service manager that we are well, as long as the desk's turns and our heartbeats are fresh."""
         every = system.watchdog_seconds()
@@ -281,7 +295,7 @@ class App:
 
     async def _drain(self) -> None:
         await self.supervisor.cancel(
-            "desk", "anchors", "beats", "clocks", "maintenance", "outside", "figures", "stats", "watchdog"
+            "desk", "anchors", "beats", "clocks", "maintenance", "outside", "figures", "stats", "watchdog", "pulse"
         )
         await self.desk.drain()
 

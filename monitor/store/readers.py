@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.model import CheckState, Gap, Incident, IncidentEvent, IncidentState, Transition, Window
@@ -35,6 +35,8 @@ REOPENS = timedelta(minutes=10)
 """How long after its end an incident may reopen, and so must be remembered."""
 SILENCE = timedelta(seconds=25)
 """Longest time between two heartbeats in which the daemon is still believed to have looked."""
+LOOKED_BACK = 500_000
+"""Latest samples that are read at start for when each check was last seen; a check that is none of them has its own row's word."""
 MANY = 500
 """Names asked for in one statement."""
 
@@ -86,7 +88,7 @@ class Readers:
         samples = schema.samples.c
         latest = (
             select(samples.check.label("number"), func.max(samples.at).label("at"))
-            .where(samples.verdict % 4 != list(Seen).index(Seen.BLIND))
+            .where(samples.verdict % 4 != list(Seen).index(Seen.BLIND), samples.id > _recent(LOOKED_BACK))
             .group_by(samples.check)
             .subquery()
         )
@@ -94,6 +96,18 @@ class Readers:
             schema.checks, latest, schema.checks.c.id == latest.c.number
         )
         return {check: moment(at) for check, at in (await connection.execute(query)).all()}
+
+    async def last_evidence(self) -> tuple[int, datetime] | None:
+        """The latest run, if it did not end in order, and when it is last known to have looked: its heartbeat, or a sample after it."""
+        row, samples = schema.runs.c, schema.samples.c
+        query = select(row.id, row.beat_at, row.ended_at).order_by(row.id.desc()).limit(1)
+        latest = select(func.max(samples.at)).where(samples.id > _recent(1000))
+        async with self._database.reader() as connection:
+            run = (await connection.execute(query)).one_or_none()
+            sample = await connection.scalar(latest)
+        if run is None or run[2] is not None:
+            return None
+        return int(run[0]), moment(max(int(run[1]), int(sample or 0)))
 
     async def pending(self, receiver: str | None, *, parked: bool) -> tuple[Pending, ...]:
         """See Store.pending."""
@@ -274,6 +288,12 @@ def _before(subjects: Sequence[str] | None, start: datetime) -> Select[Any]:
     latest = last.subquery()
     same = and_(row.subject == latest.c.subject, row.at == latest.c.at)
     return _order(select(*columns(tables.TRANSITIONS)).join_from(schema.transitions, latest, same))
+
+
+def _recent(count: int) -> ColumnElement[int]:
+    """The id behind which the last `count` samples stand: they come in the order of time, and there is no need to read them all."""
+    highest = select(func.max(schema.samples.c.id)).scalar_subquery()
+    return func.coalesce(highest, 0) - literal_column(str(int(count)))
 
 
 def holes(runs: Iterable[Sequence[Any]], start: datetime, end: datetime) -> Iterable[Gap]:

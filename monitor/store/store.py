@@ -112,8 +112,12 @@ class Store(StoreReader):
             await self._writer.submit(changes=changes, alone=True, reload=True)
 
     async def begin_run(self, now: datetime, *, version: str, boot_id: str = "") -> None:
-        """A daemon starts to look; its heartbeats follow."""
+        """A daemon starts to look; its heartbeats follow. A former run that was killed ended at the last sign of its life."""
         self._run = None
+        killed = await self._read.last_evidence()
+        if killed is not None:
+            number, at = killed[0], micros(min(killed[1], now))
+            await self._writer.submit(changes=[(self._ways.beat, [(at, at, number)])])
         await self._stretch(now, version, boot_id)
 
     async def beat(self, now: datetime) -> None:

@@ -22,6 +22,9 @@ log = structlog.get_logger()
 BEAT: Final = 10.0
 """Seconds between two heartbeats; the store calls more than 25 s without one a gap."""
 
+LATE: Final = timedelta(minutes=15)
+"""Longer than any outcome is under way: hours that ended before are finished."""
+
 BEHIND: Final = timedelta(days=1)
 AHEAD: Final = timedelta(days=35)
 
@@ -91,11 +94,10 @@ class Housekeeping:
             await asyncio.sleep(monitor.heartbeat_every.total_seconds())
 
     async def upkeep(self) -> None:
-        """Seal finished days, let go of what is older than the configuration keeps. Never what an open incident or an owed report needs."""
-        now, zone = self._clock.now(), self.catalogue.province.zone
-        today = calendar.midnight(now.astimezone(zone).date(), zone)
+        """Seal finished hours and days, let go of what is older than the configuration keeps. Never what an open incident or an owed report needs."""
+        now = self._clock.now()
         try:
-            sealed = await self._store.seal(today)
+            sealed = await self._store.seal(now - LATE)
             pruned = await self._store.prune(now, self.catalogue.retention, keep_from=await self._unreported(now))
         except StoreError as problem:
             log.warning("upkeep.failed", problem=str(problem))

@@ -46,7 +46,7 @@ class Daemon:
         if wait:
             await self.ready()
 
-    async def ready(self, seconds: float = 15.0) -> None:
+    async def ready(self, seconds: float = 30.0) -> None:
         async with asyncio.timeout(seconds):
             while True:
                 assert self.process is not None
