@@ -1,6 +1,7 @@
 """What every test shares: a blocking call made inside the event loop fails the test."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -15,3 +16,11 @@ def _no_blocking_calls_in_the_loop() -> Iterator[BlockBuster]:
 
 # Said once, "there is no current loop" keeps pytest-asyncio from making one on the way to its own, which nobody would close.
 asyncio.set_event_loop(None)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Longer campaigns are only run by `make soak`, and everything else is not."""
+    if not os.environ.get("SOAK"):
+        long = [item for item in items if "soak" in item.keywords]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if "soak" not in item.keywords]

@@ -169,7 +169,7 @@ class Desk:
             results = [self._done(deed, draft, now) for deed, _ in deeds]
             if with_tick:
                 try:
-                    tick(draft, self.house, self.windows, now)
+                    tick(draft, self.house, [w for w in self.windows if w.start <= now], now)
                 except Exception:
                     self._mistake("tick.failed", now)
                     with_tick = False
