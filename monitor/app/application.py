@@ -86,6 +86,7 @@ class App:
         self.supervisor = Supervisor()
         self.exposition = Exposition(version=own_version())
         self.exposition.configured(self.catalogue)
+        self.exposition.reloaded(successful=True, at=self.clock.wall())
         self.started_at = self.clock.now()
         self.port = 0
 

@@ -198,8 +198,12 @@ class Report:
 
     @property
     def stem(self) -> str:
-        """What its files are called before the dot: `thongsuot-2026-W47`."""
-        return "thongsuot-" + "".join(char if char.isalnum() or char == "-" else "_" for char in self.period.name)
+        """What its files are called before the dot: `thongsuot-2026-W47`; of any other period `thongsuot-20261116T080000-20261117T080000`."""
+        if self.period.kind != "any":
+            return f"thongsuot-{self.period.name}"
+        zone = self.source.catalogue.province.zone
+        edges = (self.period.start, self.period.end)
+        return "-".join(["thongsuot", *(f"{edge.astimezone(zone):%Y%m%dT%H%M%S}" for edge in edges)])
 
 
 def verdict(ledger: Ledger) -> Verdict:

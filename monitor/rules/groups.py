@@ -201,7 +201,11 @@ def _show(
         released_at=released_at,
         # A group that stays down keeps the words it was judged with: a member more or less is no news.
         reason=old.reason if keep else _reason(draft, counted) if state.failing else Reason.OK,
-        detail=old.detail if keep else f"{len(counted.failing)}/{len(counted.eligible)}" if state.failing else "",
+        detail=old.detail
+        if keep
+        else f"{len(counted.failing)} of {len(counted.eligible)} members fail"
+        if state.failing
+        else "",
     )
     show(draft, house, old, finding, now)
 
