@@ -13,6 +13,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.audit import Auditor, Books, against_truth, last_words
 from tests.e2e.nursery import Nursery
 from tests.e2e.province import KEPT, Province
@@ -183,7 +185,36 @@ def copies_beyond_cause(province: Province, kills: int) -> list[str]:
     return [f"{id} came {n} times" for id, n in came.items() if n > 1 + unwilling[id] + kills]
 
 
-async def test_a_hundred_kills_lose_nothing_and_invent_nothing(tmp_path: Path) -> None:
+async def test_a_kill_in_the_midst_of_the_very_first_start_leaves_nothing_in_the_way(tmp_path: Path) -> None:
+    """The database is being made: whatever there is of it, the next start (and one killed in its midst again) makes it whole."""
+    chance, usual = random.Random(SEED), 0.6
+    async with Nursery() as nursery:
+        for n in range(8):
+            folder = tmp_path / str(n)
+            folder.mkdir()
+            async with Province(folder, small=True) as province:
+                daemon = province.daemon
+                daemon.nursery = nursery
+                for share in (chance.uniform(0.3, 1.1), chance.uniform(0.3, 1.1)):
+                    await daemon.start(wait=False)
+                    assert daemon.process is not None
+                    while processor_seconds(daemon.process.pid) < usual * share:
+                        await asyncio.sleep(0.002)
+                    assert daemon.process.returncode is None, daemon.log.read_text("utf-8")[-2000:]
+                    await daemon.kill()
+                await daemon.start(wait=False)
+                await daemon.ready(60)
+                assert daemon.process is not None
+                usual = processor_seconds(daemon.process.pid)
+                assert await daemon.stop() == 0
+                auditor = Auditor(folder / "state", province.inbox)
+                assert auditor.look() is not None
+                assert auditor.wrong == []
+
+
+async def test_a_hundred_kills_lose_nothing_and_invent_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shares = [KILLS // FOLDERS + (n < KILLS % FOLDERS) for n in range(FOLDERS)]
     began = time.monotonic()
     async with Nursery() as nursery, asyncio.TaskGroup() as group:
@@ -213,12 +244,13 @@ async def test_a_hundred_kills_lose_nothing_and_invent_nothing(tmp_path: Path) -
         took = [arrival.id for arrival in province.inbox.log if arrival.answered == 204]
         again += len(took) - len(set(took))
         verdicts, late = verdicts + looked, late + other
-    print(
-        f"\nseed {SEED}: {kills.total()} ends {dict(kills)} in {time.monotonic() - began:.0f} s; "
-        f"{messages} messages, {arrivals} arrivals, {again} copies of what had been taken; {verdicts} verdicts checked, {late} late pages; "
-        f"ready after {statistics.median(ready):.1f} s (median), {max(ready):.1f} s (most), "
-        f"{statistics.median(work):.1f} s of processor, {statistics.median(start):.2f} s without imports; events {dict(events)}"
-    )
+    with capsys.disabled():
+        print(
+            f"\nseed {SEED}: {kills.total()} ends {dict(kills)} in {time.monotonic() - began:.0f} s; "
+            f"{messages} messages, {arrivals} arrivals, {again} copies of what had been taken; {verdicts} verdicts checked, {late} late pages; "
+            f"ready after {statistics.median(ready):.1f} s (median), {max(ready):.1f} s (most), "
+            f"{statistics.median(work):.1f} s of processor, {statistics.median(start):.2f} s without imports; events {dict(events)}"
+        )
     assert not wrong, "\n".join(wrong[:50])
     assert statistics.median(work) < 5, "seconds of processor from the start to readiness"
     assert messages > KILLS, "too little was going on"

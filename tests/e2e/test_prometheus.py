@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -230,7 +231,8 @@ def test_a_certificates_days_are_known(seen: Seen) -> None:
 
 def test_echoes_have_their_round_trip(seen: Seen) -> None:
     if not seen.echo:
-        print("NOT RUN: echo requests are not permitted here (net.ipv4.ping_group_range, or CAP_NET_RAW)")
+        words = "NOT RUN: echo requests are not permitted here (net.ipv4.ping_group_range, or CAP_NET_RAW)"
+        pytest.fail(words) if os.environ.get("CI") == "true" else pytest.skip(words)
     rows = [row for row in seen.answers["echo"] if row["metric"]["job"] == "thongsuot"]
     assert {row["metric"]["check"] for row in rows} == kinds(seen, "icmp")
     assert all(0 < float(row["value"][1]) < 1 for row in rows)
