@@ -104,6 +104,12 @@ class Daemon:
         self.lateness = Histogram(
             "thongsuot_schedule_lateness_seconds", "How late a probe was started", buckets=LATENESS, registry=own
         )
+        self.lag = Histogram(
+            "thongsuot_loop_lag_seconds",
+            "How late the daemon's own loop comes to a timer: what any probe's timing may be off by",
+            buckets=LATENESS,
+            registry=own,
+        )
         self.incidents = Counter(
             "thongsuot_incidents_total",
             "Incidents that are over, by how they ended: met, breached, merged, withdrawn",

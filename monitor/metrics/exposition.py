@@ -57,6 +57,10 @@ class Exposition:
         """A probe was started so late."""
         self._daemon.lateness.observe(seconds)
 
+    def lag(self, seconds: float) -> None:
+        """The loop came so late to a timer."""
+        self._daemon.lag.observe(seconds)
+
     def delivery(self, receiver: str, delivery: Delivery) -> None:
         """A message was tried."""
         self._daemon.deliveries.labels(receiver, str(delivery.result)).inc()
