@@ -3,10 +3,6 @@
 Owns: sending at a plan's pace, matching every reply to its packet (source address, id, sequence, token, whole payload), round-trip times,
 and the count of what was not an exact echo: duplicates, late, forged and truncated ones.
 Never: judges a target, resolves a name, or credits a reply that is not the exact echo of a packet still waited for.
-
-Round-trip times are differences of the monotonic clock. The kernel stamps a packet's arrival with the wall clock; the distance between the
-two clocks, read with every batch, carries that stamp over. When the distance has jumped, the wall clock was stepped, and the moment of
-reading stands in for the stamp.
 """
 
 import asyncio
@@ -14,21 +10,23 @@ import errno
 import socket
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
 from probes.contract import ProbeError, Reason
-from probes.echo_batch import receiver
-from probes.echo_flight import TOKEN, Door, Echoes, Flight, Plan, Target, packed, target
-from probes.echo_socket import OpenSocket, Quoted, open_echo_socket, quoted
+from probes.echo_batch import Batch, receiver
+from probes.echo_clock import Clocks
+from probes.echo_flight import TOKEN, Door, Echoes, Flight, Plan, many_targets, packed, target
+from probes.echo_socket import BUSY, SOFT, OpenSocket, Packet, Quoted, open_echo_socket, quoted
+
+if TYPE_CHECKING:
+    from probes.echo_sweep import Sweep
 
 BURST: Final = 256
 """Packets read in one turn before the rest of the loop gets its own."""
 
-PACE: Final = 64
-"""Packets of a sweep sent before the replies are read."""
-
-STEP: Final = 1_000_000
-"""Nanoseconds the distance of the two clocks may differ between two readings before it is called a step."""
+PACE: Final = 224
+"""Packets of a sweep sent before the replies are read: less than one reading takes, so that one is enough."""
 
 ROTATE: Final = 60.0
 """Seconds after which a datagram socket is replaced: the kernel ties its echo id to it, and a firewall may have tied that id to a dead path."""
@@ -44,16 +42,6 @@ QUOTE: Final = 1500
 
 RETRY: Final = 0.001
 """Seconds to wait for room in the send buffer."""
-
-SOFT: Final = frozenset(
-    {
-        errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ECONNREFUSED, errno.EHOSTDOWN, errno.ENONET,
-        errno.EPROTO, errno.ENOPROTOOPT, errno.EMSGSIZE, errno.EACCES, errno.EOPNOTSUPP,
-    }
-)  # fmt: skip
-"""What a pending ICMP error leaves on a socket: read and cleared by the next call, it concerns nobody in particular."""
-
-BUSY: Final = frozenset({errno.EAGAIN, errno.ENOBUFS})
 
 
 class EchoEngine:
@@ -72,7 +60,7 @@ class EchoEngine:
     ) -> None:
         self._entropy = entropy
         self._monotonic = monotonic
-        self._wall = wall
+        self._clocks = Clocks(monotonic, wall)
         self._open_socket = open_socket
         self._doors: dict[int, Door] = {}
         self._open: set[Door] = set()
@@ -81,7 +69,6 @@ class EchoEngine:
         self._gone: dict[bytes, bytes] = {}
         self._late: dict[bytes, int] = {}
         self._room = ROOM
-        self._distance: int | None = None
         self.strays = 0
         """Echo replies that belonged to nobody here: other programs' on a raw socket, forgeries, the very late."""
 
@@ -92,7 +79,9 @@ class EchoEngine:
         ProbeError when no socket may be had, OSError when none can be opened; what happens later is in the result.
         """
         to = target(address)
-        flight = self._launch(self._door(to.family), (to,) * plan.count, plan)
+        door = self._door(to.family)
+        flight = Flight(door, (to,) * plan.count, plan, *self._launching(plan.count, plan.size))
+        door.flights.add(flight)
         flight.result = into if into is not None else flight.result
         flight.result.late += self._late.pop(to.peer, 0)
         self._at.setdefault(to.peer, []).append(flight)
@@ -111,26 +100,34 @@ class EchoEngine:
 
     async def sweep(self, addresses: Sequence[str], *, until: float, size: int = 56) -> list[float | None]:
         """One packet to each of many addresses of one family: round trips in seconds in the same order, None where no echo came."""
+        from probes.echo_sweep import MOST, Sweep  # It brings numpy along: only those who sweep wait for it.
+
+        if len(addresses) > MOST:
+            parts = [addresses[at : at + MOST] for at in range(0, len(addresses), MOST)]
+            swept = await asyncio.gather(*(self.sweep(part, until=until, size=size) for part in parts))
+            return [rtt for part in swept for rtt in part]
         if not addresses:
             return []
-        targets = [target(address) for address in addresses]
-        door = self._door(targets[0].family)
-        flight = self._launch(door, targets, Plan(count=len(targets), size=size))
+        targets = many_targets(addresses)
+        door = self._door(targets.family)
+        sweep = Sweep(door, targets, Plan(count=len(targets), size=size), *self._launching(len(targets), size))
+        door.flights.add(sweep)
+        door.sweeps.append(sweep)
         loop = asyncio.get_running_loop()
-        bell = loop.call_at(until, flight.settle, len(targets))
+        bell = loop.call_at(until, sweep.settle, len(targets))
         try:
             index = 0
-            while index < len(targets) and not flight.end.done():
+            while index < len(targets) and not sweep.end.done():
                 stop = min(index + PACE, len(targets))
-                while index < stop and self._send(flight, index):
-                    index += 1
+                while index < stop and (count := self._send_some(sweep, index, stop)):
+                    index += count
                 self._read(door)
                 await asyncio.sleep(0 if index == stop else RETRY)
-            await flight.end
+            await sweep.end
         finally:
             bell.cancel()
-            self._land(flight)
-        return [None if rtt is None else rtt / 1e9 for rtt in flight.rtts]
+            self._land(sweep)
+        return sweep.seconds()
 
     async def aclose(self) -> None:
         """Close the sockets; whoever still waits is told that we stopped looking. May be called twice."""
@@ -154,8 +151,7 @@ class EchoEngine:
         fresh = self._doors[family] = Door(sock, receiver(sock), family, raw=raw, born=loop.time())
         self._open.add(fresh)
         loop.add_reader(sock.fileno(), self._readable, fresh)
-        if self._distance is None:
-            self._carry()
+        self._clocks.begin()
         if door is not None and not door.flights:
             self._shut(door)
         return fresh
@@ -176,19 +172,21 @@ class EchoEngine:
             flight.result.refused = error
             flight.settle(flight.left)
 
-    def _launch(self, door: Door, targets: Sequence[Target], plan: Plan) -> Flight:
-        self._room = max(self._room, plan.size + 128)
-        noise = self._entropy(4 + TOKEN * len(targets))
-        flight = Flight(door, targets, plan, noise, asyncio.get_running_loop().create_future())
-        door.flights.add(flight)
-        return flight
+    def _launching(self, count: int, size: int) -> "tuple[bytes, asyncio.Future[None]]":
+        """Noise for so many packets, and the future of their end; room for their echoes is made."""
+        self._room = max(self._room, (size + 255) & ~127)
+        return self._entropy(4 + TOKEN * count), asyncio.get_running_loop().create_future()
 
-    def _land(self, flight: Flight) -> None:
+    def _land(self, flight: "Flight | Sweep") -> None:
         """Stop waiting; remember what was lost, for a late reply to be known as one."""
         result, door = flight.result, flight.door
-        for index, expected in enumerate(flight.expected):
-            if self._waits.pop(expected, None) is not None and flight.rtts[index] is None:
-                self._gone[expected] = flight.peers[index]
+        if isinstance(flight, Flight):
+            for index, expected in enumerate(flight.expected):
+                if self._waits.pop(expected, None) is not None and flight.rtts[index] is None:
+                    self._gone[expected] = flight.peers[index]
+        else:
+            door.sweeps.remove(flight)
+            self._gone.update((flight.expected(index), flight.peers[index]) for index in flight.lost())
         while len(self._gone) > REMEMBERED:
             del self._gone[next(iter(self._gone))]
         if len(result.rtts) > 0:
@@ -210,11 +208,22 @@ class EchoEngine:
                 loop.call_later(flight.plan.spacing, self._next, flight, index, loop)
                 return
 
-    def _send(self, flight: Flight, index: int) -> bool:
+    def _send_some(self, sweep: "Sweep", index: int, stop: int) -> int:
+        """Send some packets of a sweep from `index` on; how many, 0 when the kernel has no room for the first one now."""
+        with suppress(OSError):
+            if sweep.door.plan is not sweep.plan:
+                sweep.door.adjust(sweep.plan)
+            count = sweep.send(index, stop, self._monotonic)
+            if count:
+                return count
+        return int(self._send(sweep, index))  # It says why not.
+
+    def _send(self, flight: "Flight | Sweep", index: int) -> bool:
         """Send one packet and begin to wait for it; False when the kernel has no room for it now."""
         door = flight.door
         packet, to = flight.request(index), flight.targets[index]
-        self._waits[flight.expected[index]] = (flight, index)
+        if isinstance(flight, Flight):
+            self._waits[flight.expected[index]] = (flight, index)
         for attempt in range(4):
             try:
                 if door.plan is not flight.plan:
@@ -235,9 +244,10 @@ class EchoEngine:
             return True
         raise AssertionError("the last attempt returns")
 
-    def _unsent(self, flight: Flight, index: int, error: OSError, local: Quoted | None) -> bool:
+    def _unsent(self, flight: "Flight | Sweep", index: int, error: OSError, local: Quoted | None) -> bool:
         """Account for a packet that our own kernel did not take; False when it may take it in a moment."""
-        del self._waits[flight.expected[index]]
+        if isinstance(flight, Flight):
+            del self._waits[flight.expected[index]]
         flight.sent[index] = 0
         if error.errno == errno.EMSGSIZE and flight.plan.dont_fragment:
             flight.result.sent += 1
@@ -264,25 +274,14 @@ class EchoEngine:
             loop.remove_reader(door.sock.fileno())
             loop.add_reader(door.sock.fileno(), self._readable, door)
 
-    def _carry(self) -> int | None:
-        """Nanoseconds from the monotonic clock to the wall clock now; None when it has jumped since the last reading."""
-        for _ in range(3):
-            before = self._monotonic()
-            wall = self._wall()
-            after = self._monotonic()
-            if after - before < STEP // 10:  # Not interrupted between the two.
-                break
-        last, self._distance = self._distance, wall - (before + after) // 2
-        return self._distance if last is None or abs(self._distance - last) < STEP else None
-
     def _read(self, door: Door) -> int:
         """Take what has arrived, at most BURST packets. How many there were."""
-        take, waits, strip, skip, reply = door.receiver.take, self._waits, door.strip, door.skip, door.reply
-        distance = self._carry()
+        waits, strip, skip, reply = self._waits, door.strip, door.skip, door.reply
+        distance = self._clocks.distance()
         count = soft = 0
         while count < BURST:
             try:
-                packets = take(self._room)
+                arrived, packets = self._take(door, distance)
             except OSError as error:
                 soft += 1
                 if error.errno in SOFT and soft < 16:
@@ -290,29 +289,39 @@ class EchoEngine:
                     continue
                 self._fail(door, error)  # Never again and again: a socket that cannot be read is given up.
                 break
-            if not packets:
-                break
             soft = 0
-            count += len(packets)
+            count += arrived
             for data, source, stamp, hops in packets:
                 body = data[(data[0] & 15) << 2 :] if strip else data
                 # The echo that is waited for, to the byte: type, checksum, id, sequence, token, payload.
-                entry = waits.get(body if strip else body[skip:])
+                entry = waits.get(body if strip else body[skip:]) or door.swept(body)
                 if entry is None or source != entry[0].peers[entry[1]] or body[:2] != reply:
                     self._stray(door, body, source)
                     continue
                 flight, index = entry
-                if flight.rtts[index] is None:
+                if flight.answered(index):
+                    flight.result.duplicates += 1
+                else:
                     self._credit(
                         flight, index, stamp - distance if distance and stamp else 0, data[8] if strip else hops
                     )
-                else:
-                    flight.result.duplicates += 1
+            if arrived < door.receiver.slots:
+                break
         return count
 
-    def _credit(self, flight: Flight, index: int, arrived: int, hops: int | None) -> None:
+    def _take(self, door: Door, distance: int | None) -> tuple[int, list[Packet]]:
+        """How many packets have arrived, and those among them that are not simply a sweep's echoes."""
+        receiver = door.receiver
+        if not door.sweeps or not isinstance(receiver, Batch):
+            packets = receiver.take(self._room)
+            return len(packets), packets
+        count = receiver.fill(self._room)
+        slots = door.sweeps[0].credit(receiver, count, distance, self._monotonic()) if count else []
+        return count, receiver.packets(slots)
+
+    def _credit(self, flight: "Flight | Sweep", index: int, arrived: int, hops: int | None) -> None:
         """An exact echo, arrived at a moment of the monotonic clock that the kernel's stamp tells; 0 when it cannot be trusted."""
-        now, sent = self._monotonic(), flight.sent[index]
+        now, sent = self._monotonic(), int(flight.sent[index])
         if not sent <= arrived <= now:
             arrived = now
         rtt = flight.rtts[index] = arrived - sent
@@ -326,7 +335,7 @@ class EchoEngine:
     def _stray(self, door: Door, body: bytes, source: bytes) -> None:
         """Count what is not an exact echo with the run it touches, if any. None of it is ever credited."""
         key = body if door.strip else body[door.skip :]
-        entry = self._waits.get(key)
+        entry = self._waits.get(key) or door.swept(body)
         if entry is not None:
             entry[0].result.forged += 1  # The right words from the wrong mouth.
             return

@@ -10,12 +10,13 @@ import errno
 import os
 import socket
 import struct
+from collections.abc import Iterable
 from typing import Any, Final
 
 from probes.echo_flight import packed
 from probes.echo_socket import SO_TIMESTAMPNS, Packet, Receiver, Socket
 
-SLOTS: Final = 64
+SLOTS: Final = 256
 """Packets of one call."""
 
 
@@ -23,6 +24,8 @@ class OneByOne:
     """`recvmsg`: for any platform, and for what only looks like a socket."""
 
     __slots__ = ("_sock",)
+
+    slots = 1
 
     def __init__(self, sock: Socket) -> None:
         self._sock = sock
@@ -49,24 +52,27 @@ _RESULT: Final = struct.Struct("@40xN8xI4x")
 _CONTROL: Final = struct.Struct("@NiiqqNiii4x")
 _VECTOR: Final = struct.Struct("@PN")
 _NAME: Final = 32
-_ONE_CONTROL: Final = 32
+ONE_CONTROL: Final = 32
+"""Bytes of control data when there is a stamp and nothing else."""
 
 
 class Batch:
     """`recvmmsg` into buffers that are made once."""
 
+    slots = SLOTS
+
     __slots__ = (
         "_call",
-        "_control",
-        "_data",
         "_fd",
         "_first",
-        "_headers",
         "_keep",
         "_length",
-        "_names",
         "_room",
         "_template",
+        "control",
+        "data",
+        "headers",
+        "names",
     )
 
     def __init__(self, sock: socket.socket, call: Any) -> None:
@@ -77,12 +83,12 @@ class Batch:
 
     def _make(self, room: int) -> None:
         self._room = room
-        self._data, self._names, self._control = (
+        self.data, self.names, self.control = (
             bytearray(SLOTS * room),
             bytearray(SLOTS * _NAME),
             bytearray(SLOTS * _CONTROL.size),
         )
-        data, names, control = _at(self._data), _at(self._names), _at(self._control)
+        data, names, control = _at(self.data), _at(self.names), _at(self.control)
         vectors = bytearray(b"".join(_VECTOR.pack(data + slot * room, room) for slot in range(SLOTS)))
         self._template = b"".join(
             _HEADER.pack(
@@ -91,35 +97,46 @@ class Batch:
             )
             for slot in range(SLOTS)
         )  # fmt: skip
-        self._headers = bytearray(self._template)
-        self._first = _at(self._headers)
+        self.headers = bytearray(self._template)
+        self._first = _at(self.headers)
         self._keep = vectors
 
-    def take(self, room: int) -> list[Packet]:
-        """At most SLOTS packets."""
+    def fill(self, room: int) -> int:
+        """Read what has arrived into the slots, at most `room` bytes of each packet; how many packets, at most SLOTS."""
         if room != self._room:
             self._make(room)
-        headers = self._headers
-        headers[:] = self._template  # The kernel has written lengths over the sizes.
-        count = self._call(self._fd, self._first, SLOTS, socket.MSG_DONTWAIT, None)
+        self.headers[:] = self._template  # The kernel has written lengths over the sizes.
+        count = int(self._call(self._fd, self._first, SLOTS, socket.MSG_DONTWAIT, None))
         if count < 0:
             number = ctypes.get_errno()
             if number == errno.EAGAIN:
-                return []
+                return 0
             raise OSError(number, os.strerror(number))
-        data = bytes(memoryview(self._data)[: count * room])
-        names = bytes(memoryview(self._names)[: count * _NAME])
-        length, size = self._length, _CONTROL.size
+        return count
+
+    def packets(self, slots: Iterable[int]) -> list[Packet]:
+        """What is in these slots since they were filled."""
+        data, names, headers, control = memoryview(self.data), memoryview(self.names), self.headers, self.control
+        length, size, room = self._length, _CONTROL.size, self._room
         packets = []
-        for slot in range(count):
-            told, got = _RESULT.unpack_from(headers, slot * 64)
-            _, _, kind, seconds, nanoseconds, _, _, _, hops = _CONTROL.unpack_from(self._control, slot * size)
-            stamp = seconds * 1_000_000_000 + nanoseconds if told >= _ONE_CONTROL and kind == SO_TIMESTAMPNS else 0
+        for slot in slots:
+            told, got = _RESULT.unpack_from(headers, slot * _HEADER.size)
+            _, _, kind, seconds, nanoseconds, _, _, _, hops = _CONTROL.unpack_from(control, slot * size)
+            stamp = seconds * 1_000_000_000 + nanoseconds if told >= ONE_CONTROL and kind == SO_TIMESTAMPNS else 0
             start, name = slot * room, slot * _NAME
             packets.append(
-                (data[start : start + got], names[name : name + length], stamp, hops if told > _ONE_CONTROL else None)
+                (
+                    bytes(data[start : start + got]),
+                    bytes(names[name : name + length]),
+                    stamp,
+                    hops if told > ONE_CONTROL else None,
+                )
             )
         return packets
+
+    def take(self, room: int) -> list[Packet]:
+        """At most SLOTS packets."""
+        return self.packets(range(self.fill(room)))
 
 
 def _at(buffer: bytearray) -> int:
@@ -127,21 +144,23 @@ def _at(buffer: bytearray) -> int:
     return ctypes.addressof((ctypes.c_char * len(buffer)).from_buffer(buffer))
 
 
-def _recvmmsg() -> Any:
-    """The system call, or None where its structures are not those above."""
-    call = getattr(ctypes.CDLL(None, use_errno=True), "recvmmsg", None)
+def _call(name: str, *kinds: Any) -> Any:
+    """A system call for many messages, or None where its structures are not those above."""
+    call = getattr(ctypes.CDLL(None, use_errno=True), name, None)
     if call is None or struct.calcsize("P") != 8 or _HEADER.size != 64:
         return None
-    call.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p)
+    call.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, *kinds)
     call.restype = ctypes.c_int
     return call
 
 
-_CALL: Final = _recvmmsg()
+_RECVMMSG: Final = _call("recvmmsg", ctypes.c_void_p)
+SENDMMSG: Final = _call("sendmmsg")
+"""`sendmmsg(descriptor, address of the headers, count, flags)`, or None where there is none that is known here."""
 
 
 def receiver(sock: Socket) -> Receiver:
     """The best way to read this socket."""
-    if _CALL is not None and isinstance(sock, socket.socket):
-        return Batch(sock, _CALL)
+    if _RECVMMSG is not None and isinstance(sock, socket.socket):
+        return Batch(sock, _RECVMMSG)
     return OneByOne(sock)

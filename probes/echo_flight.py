@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from probes.contract import ProbeError, Reason
 from probes.echo_socket import (
@@ -24,11 +24,11 @@ from probes.echo_socket import (
     Socket,
 )
 
+if TYPE_CHECKING:
+    from probes.echo_sweep import Sweep
+
 TOKEN: Final = 8
 """Bytes of a packet's random token; the smallest payload."""
-
-MANY: Final = 128
-"""Packets from which on they are made all at once."""
 
 Where = tuple[str, int] | tuple[str, int, int, int]
 """A socket address, as `sendto` takes it."""
@@ -75,9 +75,11 @@ class Door:
         "raw",
         "receiver",
         "reply",
+        "request",
         "skip",
         "sock",
         "strip",
+        "sweeps",
         "ttl",
         "v6",
     )
@@ -91,6 +93,7 @@ class Door:
         self.v6 = family == socket.AF_INET6
         self.strip = raw and not self.v6
         """A raw IPv4 socket hands over the IP header, and alone leaves the ICMP checksum to us, to write and to verify."""
+        self.request = b"\x80\x00" if self.v6 else b"\x08\x00"
         self.reply = b"\x81\x00" if self.v6 else b"\x00\x00"
         self.skip = 4 if raw else 6
         """Bytes of a reply that the kernel has verified or chosen: type and checksum, and a datagram socket's id."""
@@ -98,7 +101,9 @@ class Door:
         """Whose settings the socket has now."""
         self.ttl: int | None = None
         self.dont_fragment: bool | None = None
-        self.flights: set[Flight] = set()
+        self.flights: set[Flight | Sweep] = set()
+        self.sweeps: list[Sweep] = []
+        """Those of the flights that are sweeps."""
 
     def adjust(self, plan: Plan) -> None:
         """Give the shared socket the hop limit and the fragmentation that this plan wants; OSError when the kernel will not."""
@@ -118,16 +123,24 @@ class Door:
             self.ttl = plan.ttl
         self.plan = plan
 
+    def swept(self, body: bytes) -> "tuple[Sweep, int] | None":
+        """The packet of a sweep that this ICMP message is the exact echo of, whoever sent it."""
+        for sweep in self.sweeps:
+            index = sweep.find(body)
+            if index is not None:
+                return sweep, index
+        return None
+
 
 class Flight:
-    """Packets under way together: one run's to one target, or a sweep's, one to each of many.
+    """Packets under way together: one run's to one target.
 
     `noise` is two random bytes for the id, two for the first sequence, and a token for each packet.
     """
 
     __slots__ = (
         "base", "door", "end", "expected", "first", "head", "ident", "keys", "left", "pack", "peers", "plan",
-        "requests", "result", "rtts", "sent", "targets",
+        "result", "rtts", "sent", "targets",
     )  # fmt: skip
 
     def __init__(
@@ -141,21 +154,15 @@ class Flight:
         self.plan = plan
         self.ident = noise[:2]
         self.first = int.from_bytes(noise[2:4], "big")
-        self.head = b"\x80\x00" if door.v6 else b"\x08\x00"
+        self.head = door.request
         self.base = _words(self.head + self.ident)  # The padding is zeros, which add nothing.
         self.pack = _packer(plan.size)
-        self.keys: list[bytes] = []
-        """Sequence and token of each packet: bytes 6 to 16 of it and of its echo. A sweep keeps none."""
-        self.requests: list[bytes] = []
-        """A sweep's packets, made beforehand."""
         self.expected = [b""] * count
         """What must come back for each packet sent, to the byte; see `request`."""
-        if count >= MANY:
-            self._make_many(noise[4:])
-        else:
-            # The sequence wraps at 65,536.
-            numbers = [((self.first + index) & 0xFFFF).to_bytes(2, "big") for index in range(count)]
-            self.keys = [number + noise[4 + at * TOKEN : 12 + at * TOKEN] for at, number in enumerate(numbers)]
+        # The sequence wraps at 65,536.
+        numbers = [((self.first + index) & 0xFFFF).to_bytes(2, "big") for index in range(count)]
+        self.keys = [number + noise[4 + at * TOKEN : 12 + at * TOKEN] for at, number in enumerate(numbers)]
+        """Sequence and token of each packet: bytes 6 to 16 of it and of its echo."""
         self.rtts: list[int | None] = [None] * count
         self.left = count
         self.result = Echoes()
@@ -166,8 +173,6 @@ class Flight:
 
         Over a raw IPv4 socket that is the whole ICMP message, its checksum too; elsewhere the kernel has verified what is left out.
         """
-        if self.requests:
-            return self.requests[index]
         key = self.keys[index]
         if self.door.strip:
             words = self.base + int.from_bytes(key, "big")
@@ -181,32 +186,9 @@ class Flight:
         self.expected[index] = packet[self.door.skip :]
         return packet
 
-    def _make_many(self, tokens: bytes) -> None:
-        """The same as `request` for all packets at once: a tenth of the cost, from some hundred packets on."""
-        import numpy as np  # Only those who sweep wait for it.
-
-        count, size = len(self.sent), self.plan.size
-        packets = np.zeros((count, 8 + size), np.uint8)
-        packets[:, 0:2] = np.frombuffer(self.head, np.uint8)
-        packets[:, 4:6] = np.frombuffer(self.ident, np.uint8)
-        numbers = ((self.first + np.arange(count)) & 0xFFFF).astype(">u2")
-        packets[:, 6:8] = numbers.view(np.uint8).reshape(count, 2)
-        packets[:, 8:16] = np.frombuffer(tokens, np.uint8).reshape(count, TOKEN)
-        skip = self.door.skip
-        echoes = packets
-        if self.door.strip:
-            skip, echoes = 0, packets.copy()
-            words = packets[:, :16].copy().view(">u2").sum(axis=1, dtype=np.int64)
-            clash = (words - 0x0800) % 0xFFFF == 0
-            for matrix in (packets, echoes):
-                matrix[clash, 15] ^= 1
-            words = packets[:, :16].copy().view(">u2").sum(axis=1, dtype=np.int64)
-            echoes[:, 0] = 0
-            for matrix, sums in ((packets, words), (echoes, words - 0x0800)):
-                matrix[:, 2:4] = (0xFFFF - sums % 0xFFFF).astype(">u2").view(np.uint8).reshape(count, 2)
-        width, sent, back = 8 + size, packets.tobytes(), echoes.tobytes()
-        self.requests = [sent[at : at + width] for at in range(0, count * width, width)]
-        self.expected = [back[at + skip : at + width] for at in range(0, count * width, width)]
+    def answered(self, index: int) -> bool:
+        """Whether its echo has come."""
+        return self.rtts[index] is not None
 
     def index(self, packet: bytes) -> int | None:
         """Which of the packets sent bears the sequence of this one, and its token as far as it is there; None when none does."""
@@ -267,6 +249,36 @@ def _target(address: str) -> Target:
         return Target(socket.AF_INET, (ip, 0), struct.pack("=HH4s8x", socket.AF_INET, 0, parsed.packed))
     ip = socket.inet_ntop(socket.AF_INET6, parsed.packed)
     return Target(socket.AF_INET6, (ip, 0, 0, 0), struct.pack("=HHI16sI", socket.AF_INET6, 0, 0, parsed.packed, 0))
+
+
+class Targets:
+    """Many targets of one family: the same as `Target`, in lists, and all the peers' names in one piece."""
+
+    __slots__ = ("family", "names", "peers", "where")
+
+    def __init__(self, targets: Sequence[Target]) -> None:
+        """ValueError when they are not of one family."""
+        self.family = targets[0].family
+        if any(one.family != self.family for one in targets):
+            raise ValueError("the addresses of a sweep are of one family")
+        self.where = [one.where for one in targets]
+        self.peers = [one.peer for one in targets]
+        self.names = b"".join(self.peers)
+
+    def __len__(self) -> int:
+        return len(self.peers)
+
+
+def many_targets(addresses: Sequence[str]) -> Targets:
+    """The targets of a sweep; those of the last sweeps are kept, unless a zone is among them, whose number may change."""
+    if any("%" in address for address in addresses):
+        return Targets([target(address) for address in addresses])
+    return _many_targets(tuple(addresses))
+
+
+@lru_cache(maxsize=8)
+def _many_targets(addresses: tuple[str, ...]) -> Targets:
+    return Targets([_target(address) for address in addresses])
 
 
 def packed(where: Any) -> bytes:

@@ -36,6 +36,16 @@ ICMP_ECHO_REPLY: Final = 0
 ICMP6_ECHO: Final = 128
 ICMP6_ECHO_REPLY: Final = 129
 
+SOFT: Final = frozenset(
+    {
+        errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ECONNREFUSED, errno.EHOSTDOWN, errno.ENONET,
+        errno.EPROTO, errno.ENOPROTOOPT, errno.EMSGSIZE, errno.EACCES, errno.EOPNOTSUPP,
+    }
+)  # fmt: skip
+"""What a pending ICMP error leaves on a socket: read and cleared by the next call, it concerns nobody in particular."""
+
+BUSY: Final = frozenset({errno.EAGAIN, errno.ENOBUFS})
+
 LINE_TO_RUN: Final = (
     'no ICMP socket allowed; run: sysctl -w net.ipv4.ping_group_range="0 2147483647" '
     "(or give the service CAP_NET_RAW: AmbientCapabilities=CAP_NET_RAW)"
@@ -62,7 +72,10 @@ The stamp is in nanoseconds of the wall clock; 0 when there is none.
 
 
 class Receiver(Protocol):
-    """A way to read a socket."""
+    """A way to read a socket, `slots` packets at a time."""
+
+    @property
+    def slots(self) -> int: ...
 
     def take(self, room: int) -> list[Packet]:
         """What has arrived, at most `room` bytes of each packet; empty when nothing has. OSError when the socket cannot be read."""
