@@ -203,6 +203,9 @@ def _open(turn: Round, node: Node, state: NodeState, since: datetime, *, degrada
         incident = replace(
             earlier,
             state=IncidentState.OPEN,
+            reason=state.reason,
+            detail=state.detail,
+            evidence=_evidence(turn, node, state),
             merged_into="",
             resolved_at=None,
             closed_at=None,

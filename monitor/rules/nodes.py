@@ -250,8 +250,11 @@ def show(draft: Draft, house: House, old: NodeState, finding: Finding, now: date
                 subject=id,
                 at=at,
                 state=shown,
-                reason=finding.reason if shown is finding.state else Reason.OK,
-                detail=finding.detail if shown is finding.state else "",
+                # Down first and unreachable later is one failure with one reason; what was good before it has none.
+                reason=finding.reason
+                if shown is finding.state or (shown.failing and finding.state.failing)
+                else Reason.OK,
+                detail=finding.detail if shown is finding.state or (shown.failing and finding.state.failing) else "",
                 after=finding.after if first else None,
                 judged_at=now,
             )
