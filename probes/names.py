@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final
-
-import dns.exception
-import dns.name
+from typing import TYPE_CHECKING, Final
 
 from probes.contract import Address, ProbeError, Reason
+
+if TYPE_CHECKING:
+    import dns.name
 
 DNS_PORT: Final = 53
 
@@ -74,8 +74,11 @@ def server(text: str) -> Server:
     return Server(where, port)
 
 
-def wire_name(text: str) -> dns.name.Name:
+def wire_name(text: str) -> "dns.name.Name":
     """A host name, Vietnamese letters and a final dot allowed, as an absolute lower-case name; ProbeError `dns` when it cannot be one."""
+    import dns.exception  # Only those who ask for names wait for it.
+    import dns.name
+
     try:
         name = dns.name.from_text(text, dns.name.root, idna_codec=dns.name.IDNA_2008_UTS_46)
     except (dns.exception.DNSException, ValueError) as error:

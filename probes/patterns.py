@@ -7,7 +7,6 @@ Never: falls back to an engine that backtracks; look-around and back-references 
 from functools import lru_cache
 from typing import Annotated, Any
 
-import re2
 from pydantic import AfterValidator, WithJsonSchema
 
 MEMORY = 8 << 20
@@ -17,6 +16,8 @@ MEMORY = 8 << 20
 @lru_cache(maxsize=8192)
 def compiled(pattern: str) -> Any:
     """The expression, compiled once; ValueError with RE2's own words when it is none. `search`, `match`, `groups` as in `re`."""
+    import re2  # Only those who search wait for it.
+
     options = re2.Options()
     options.log_errors = False
     options.max_mem = MEMORY

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, ConfigDict
 
+from probes.certificates import prepare
 from probes.contract import Finding, ProbeError, Reason, failed
 
 Version = Literal["1.0", "1.1", "1.2", "1.3"]
@@ -75,6 +76,7 @@ class Trust:
 
 def build(policy: TrustPolicy, alpn: tuple[str, ...] = ()) -> ssl.SSLContext:
     """A client context for one policy, files read."""
+    prepare()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     # RFC 6125 §6.4.4, CA/B BR 7.1.4.3: a name stands in the SAN; the common name alone says nothing.
     context.hostname_checks_common_name = False
