@@ -20,13 +20,18 @@ UNSEEN: Final = object()
 
 
 class _Column:
-    """One series of every check of a kind: `lines` by the check's place; `head` is what stands before the check's own labels."""
+    """One series of every check of a kind: `lines` by the check's place; `head` is what stands before the check's own labels.
 
-    __slots__ = ("fact", "head", "heads", "lines", "missing", "phase")
+    `joined` are the lines of a column in which nothing has changed from one scrape to the next: of a page's series more than half.
+    """
+
+    __slots__ = ("changed", "fact", "head", "heads", "joined", "lines", "missing", "phase")
 
     def __init__(self, series: Series) -> None:
         self.fact, self.phase, self.missing = series.fact, series.phase, series.default
         self.lines: list[bytes] = []
+        self.joined: bytes | None = None
+        self.changed = True
         self.head = f"{series.family.name}{{".encode()
         if series.labelled:
             self.head += labels({"phase": series.phase}) + b","
@@ -48,6 +53,15 @@ class _Place:
     said: list[object]
 
 
+def _joined(column: _Column) -> bytes:
+    """A column as it is scraped; one that is different at every scrape is not kept."""
+    if column.joined is not None:
+        return column.joined
+    joined = b"".join(column.lines)
+    column.joined, column.changed = None if column.changed else joined, False
+    return joined
+
+
 class _Table:
     """The columns of one kind; the places of checks that are gone are given to new ones."""
 
@@ -67,6 +81,7 @@ class _Table:
     def blank(self, place: _Place) -> None:
         for column in self.columns:
             column.lines[place.number] = b""
+            column.joined, column.changed = None, True
         place.said = [UNSEEN] * len(self.columns)
 
 
@@ -77,10 +92,10 @@ class Checks:
         basics = (Series(family=SUCCESS, fact="success"), Series(family=DURATION, fact="seconds"))
         every = {kind: (*basics, *series) for kind, series in {"": (), **KINDS}.items()}
         self._tables = {kind: _Table(series) for kind, series in every.items()}
-        self._families: dict[Family, list[list[bytes]]] = {}
+        self._families: dict[Family, list[_Column]] = {}
         for kind, series in every.items():
             for each, column in zip(series, self._tables[kind].columns, strict=True):
-                self._families.setdefault(each.family, []).append(column.lines)
+                self._families.setdefault(each.family, []).append(column)
         self._places: dict[str, _Place] = {}
 
     def outcome(self, check: str, node: str, type: str, kind: str, outcome: Outcome) -> None:
@@ -106,6 +121,7 @@ class Checks:
             if value == said[index]:
                 continue
             said[index] = value
+            column.joined, column.changed = None, True
             if value is None:
                 column.lines[number] = b""
             elif column.heads is None:
@@ -126,8 +142,8 @@ class Checks:
     def blocks(self) -> Iterator[Block]:
         """Every family that has a sample, each with all of them."""
         for family, columns in self._families.items():
-            if any(map(any, columns)):
-                yield Block(family, columns)
+            if joined := [lines for lines in map(_joined, columns) if lines]:
+                yield Block(family, (joined,))
 
     def _settle(self, check: str, node: str, type: str, kind: str) -> _Place:
         self.forget(check)

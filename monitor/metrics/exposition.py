@@ -112,7 +112,7 @@ class Exposition:
         openmetrics = kind.startswith("application/openmetrics-text")
         own = encode(self._daemon.registry).removesuffix(EOF)
         end = EOF if openmetrics else b""
-        return kind, own + join((*self._blocks, *self._checks.blocks()), openmetrics=openmetrics, end=end)
+        return kind, join((*self._blocks, *self._checks.blocks()), openmetrics=openmetrics, start=own, end=end)
 
     def single(self, check: str, node: str, type: str, kind: str, outcome: Outcome) -> tuple[str, bytes]:
         """One outcome alone, as a multi-target exporter shows it."""

@@ -35,9 +35,9 @@ class Block:
     columns: Sequence[Collection[bytes]]
 
 
-def join(blocks: Iterable[Block], *, openmetrics: bool, end: bytes = b"") -> bytes:
+def join(blocks: Iterable[Block], *, openmetrics: bool, start: bytes = b"", end: bytes = b"") -> bytes:
     """The whole exposition, copied once."""
-    parts: list[bytes] = []
+    parts: list[bytes] = [start]
     for block in blocks:
         parts.append(block.family.header(openmetrics=openmetrics))
         for column in block.columns:

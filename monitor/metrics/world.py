@@ -31,6 +31,8 @@ AVAILABILITY: Final = Family(
     "thongsuot_availability_ratio", "Share of the counted time of the window that users could work, 0 to 1"
 )
 COVERAGE: Final = Family("thongsuot_coverage_ratio", "Share of the window in which the monitor could see, 0 to 1")
+_AVAILABILITY: Final = AVAILABILITY.name.encode()
+_COVERAGE: Final = COVERAGE.name.encode()
 OPEN: Final = Family("thongsuot_incident_open", "An incident that is not over")
 STARTED: Final = Family("thongsuot_incident_started_timestamp_seconds", "Its first failed outcome, in unix seconds")
 DEADLINE: Final = Family(
@@ -46,7 +48,9 @@ class World:
         self._catalogue: Catalogue | None = None
         self._info: list[bytes] = []
         self._heads: dict[str, bytes] = {}
+        self._figures: Figures | None = None
         self._said: dict[tuple[str, str], tuple[float | None, float]] = {}
+        self._own: dict[tuple[str, str], bytes] = {}
         self._availability: dict[tuple[str, str], bytes] = {}
         self._coverage: dict[tuple[str, str], bytes] = {}
 
@@ -65,9 +69,12 @@ class World:
             self._catalogue = catalogue
             self._info = [sample(INFO, _info(node), 1) for node in catalogue.nodes.values()]
             self._heads = {node.id: _state_head(node) for node in catalogue.nodes.values()}
-            for told in (self._said, self._availability, self._coverage):
+            for told in (self._said, self._own, self._availability, self._coverage):
                 told.clear()
-        self._share(catalogue, figures)
+            self._figures = None
+        if figures is not self._figures:
+            self._share(catalogue, figures)
+            self._figures = figures
         states = [
             head
             + (MAINTENANCE if node in maintenance else STATES[nodes[node].state if node in nodes else State.UNKNOWN])
@@ -82,18 +89,21 @@ class World:
     def _share(self, catalogue: Catalogue, figures: Figures) -> None:
         """Most figures are the same from minute to minute: a node that has not failed was there all the time."""
         for key, figure in figures.items():
-            if self._said.get(key) == figure:
+            said = self._said.get(key)
+            if said == figure:
                 continue
             node, window = key
             known = catalogue.nodes.get(node)
             if known is None:
                 continue
             self._said[key] = figure
-            own = labels({"node": node, "type": known.type, "window": window})
-            for family, lines, share in zip(
-                (AVAILABILITY, COVERAGE), (self._availability, self._coverage), figure, strict=True
-            ):
-                lines[key] = b"" if share is None else b"%b{%b} %b\n" % (family.name.encode(), own, number(share))
+            own = self._own.get(key)
+            if own is None:
+                own = self._own[key] = labels({"node": node, "type": known.type, "window": window})
+            share, coverage = figure
+            if said is None or said[0] != share:
+                self._availability[key] = b"" if share is None else b"%b{%b} %b\n" % (_AVAILABILITY, own, number(share))
+            self._coverage[key] = b"%b{%b} %b\n" % (_COVERAGE, own, number(coverage))
 
 
 def _some(family: Family, samples: Collection[bytes]) -> Iterator[Block]:
