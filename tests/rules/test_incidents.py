@@ -1,5 +1,6 @@
 """Stories of one fault at a time, told as the person on duty would tell them."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -34,7 +35,7 @@ from monitor.rules.world import (
     resume_clock,
     tick,
 )
-from probes.contract import Seen
+from probes.contract import Reason, Seen
 from tests.rules.driver import (
     Story,
     broken,
@@ -107,6 +108,21 @@ class TestOneNode:
         assert clock.elapsed(incident, t(800)) == timedelta(seconds=680)
         story.run(1300)
         assert heard(story) == ["opened", "resolved", "reopened", "resolved"]
+
+    def test_back_for_another_reason_says_the_new_one(self) -> None:
+        story = one(broken())
+        faults = {range(100, 200): Reason.TLS_EXPIRED, range(400, 600): Reason.REFUSED}
+        for at in range(10, 600, 10):
+            reason = next((why for span, why in faults.items() if at in span), Reason.OK)
+            seen = outcome(Seen.OK if reason is Reason.OK else Seen.FAILED, at)
+            draft = Draft(story.world)
+            observe(draft, story.house, "n/a", replace(seen, reason=reason, detail=reason.value), t(at))
+            tick(draft, story.house, (), t(at))
+            story.keep(draft)
+        (incident,) = story.incidents
+        assert heard(story) == ["opened", "resolved", "reopened"]
+        assert (incident.reason, incident.detail) == (Reason.REFUSED, "refused")
+        assert "refused" in incident.evidence
 
     def test_back_after_more_than_ten_minutes_is_another_incident(self) -> None:
         story = one(broken(("n", 100, 400), ("n", 1100, 1300))).run(1700)
