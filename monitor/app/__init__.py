@@ -1,6 +1,5 @@
-"""Builds everything, supervises it, reloads, stops."""
+"""Builds everything, supervises it, reloads, stops: `monitor.app.application`. What only reads the configuration does not import that."""
 
-from monitor.app.application import App, own_version, serve
 from monitor.app.configuration import load_configuration, receiver_kinds
 
-__all__ = ["App", "load_configuration", "own_version", "receiver_kinds", "serve"]
+__all__ = ["load_configuration", "receiver_kinds"]

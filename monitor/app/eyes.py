@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from monitor.app.system import own_version
 from monitor.model import (
     Catalogue,
     CheckState,
@@ -65,8 +66,6 @@ class Eyes:
 
     @property
     def version(self) -> str:
-        from monitor.app.application import own_version
-
         return own_version()
 
     def now(self) -> datetime:
@@ -218,7 +217,7 @@ class Eyes:
             for name, length in WINDOWS.items():
                 book = ledger.account(transitions.get(node, ()), start=end - length, end=end, gaps=gaps, windows=mine)
                 figures[node, name] = (book.availability.value, book.coverage)
-            if count % 50 == 49:
+            if count % 10 == 9:
                 await asyncio.sleep(0)  # The probes go first.
         self.figures = figures
 

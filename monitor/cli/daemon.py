@@ -18,12 +18,13 @@ def register(app: typer.Typer) -> None:
 
 def run(config: Config = DEFAULT) -> None:
     """Watch. Stops on SIGTERM or Ctrl-C; reads the configuration again on SIGHUP."""
-    from monitor.app import serve
+    # The configuration first: what reading a large one leaves behind is room that everything imported after it fills.
+    loaded = common.load(config, strict=True)
+    from monitor.app.application import serve
     from monitor.app.system import log_to
     from monitor.store import AlreadyRunning, StoreError
 
     log_to()
-    loaded = common.load(config, strict=True)
     try:
         serve(config, loaded, environ=os.environ)
     except AlreadyRunning as busy:

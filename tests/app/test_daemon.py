@@ -154,7 +154,7 @@ async def test_no_secret_is_anywhere(tmp_path: Path) -> None:
             "/sd",
         ):
             assert canary not in (await little.daemon.get(path)).text
-    with sqlite3.connect(next((tmp_path / "state").glob("*.db*"))) as database:
+    with sqlite3.connect(tmp_path / "state" / "thongsuot.sqlite3") as database:
         assert canary not in "\n".join(database.iterdump())
     for file in tmp_path.rglob("*"):
         if file.is_file():
