@@ -8,7 +8,6 @@ import random
 import signal
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ from monitor.app import system
 from monitor.app.configuration import load_configuration
 from monitor.app.eyes import Eyes
 from monitor.app.supervise import Supervisor
+from monitor.app.system import own_version
 from monitor.metrics import Exposition
 from monitor.model import Catalogue, IncidentEvent, Message
 from monitor.notify import Courier, body, deliver, message_id
@@ -42,14 +42,6 @@ STALL: Final = 15.0
 
 PULSE: Final = 0.1
 """Seconds between two measurements of the loop's lag."""
-
-
-def own_version() -> str:
-    """The version that was installed; a checkout says so."""
-    try:
-        return version("thongsuot")
-    except PackageNotFoundError:
-        return "0.1.0+checkout"
 
 
 def compose(catalogue: Catalogue, event: IncidentEvent, now: datetime) -> Sequence[Message]:

@@ -7,12 +7,21 @@ import resource
 import socket
 import sys
 from collections.abc import MutableMapping
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
 
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+
+
+def own_version() -> str:
+    """The version that was installed; a checkout says so."""
+    try:
+        return version("thongsuot")
+    except PackageNotFoundError:
+        return "0.1.0+checkout"
 
 
 def boot_id() -> str:

@@ -16,6 +16,7 @@ from probes.contract import Outcome, Reason, Seen
 from probes.echo import EchoEngine
 from probes.echo_flight import Plan
 from probes.tools import Workbench
+from tests.probes.debian import need
 from tests.probes.icmp.province import Answer, Province, Request, needs_province
 
 pytestmark = needs_province
@@ -271,10 +272,11 @@ async def test_our_own_faults_are_blind(sentence: str, command: list[str], reaso
 
 
 async def test_our_own_firewall_is_blind() -> None:
+    nft = need("nft", "nftables")
     async with Province({V4: echo}) as province:
         try:
             province.run(
-                "nft", "add table ip t; add chain ip t o { type filter hook output priority 0; }; add rule ip t o drop"
+                nft, "add table ip t; add chain ip t o { type filter hook output priority 0; }; add rule ip t o drop"
             )
         except (OSError, subprocess.CalledProcessError) as error:
             pytest.skip(f"nft cannot be used here, so an own firewall was not tried: {error}")
