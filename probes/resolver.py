@@ -43,6 +43,10 @@ LONGEST: Final = 3600.0
 NEGATIVE: Final = 5.0
 """Seconds: bounds of how long an address counts, and how long "no such name" does: a repaired name must be seen at once."""
 
+ONE_FAMILY: Final = 60.0
+"""Seconds for which "none of this family" goes on to count while there are addresses of the other: most names have one family, and
+asking for the other before every run would double the questions."""
+
 ENTRIES: Final = 20_000
 """Answers kept, the oldest dropped first."""
 
@@ -185,9 +189,11 @@ class Resolver:
         loop = asyncio.get_running_loop()
         found: dict[dns.rdatatype.RdataType, Known] = {}
         searches: dict[dns.rdatatype.RdataType, Search] = {}
-        for rdtype in types:
-            known = self._cache.get((name, rdtype))
-            if known is not None and known.expires > loop.time():
+        now, kept = loop.time(), [(rdtype, self._cache.get((name, rdtype))) for rdtype in types]
+        answered = any(known is not None and known.addresses and known.expires > now for _, known in kept)
+        for rdtype, known in kept:
+            longer = ONE_FAMILY if answered and known is not None and known.reason is Reason.DNS_NODATA else 0.0
+            if known is not None and known.expires + longer > now:
                 found[rdtype] = known
             else:
                 searches[rdtype] = self._search((name, rdtype))

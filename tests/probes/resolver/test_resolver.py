@@ -85,6 +85,19 @@ async def test_one_family_alone_is_asked_alone(family: Family, found: str) -> No
         assert len(server.questions) == 1
 
 
+async def test_a_name_of_one_family_is_not_asked_for_the_other_before_every_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("probes.resolver.NEGATIVE", 0.05)
+    async with NameServer(says(["192.0.2.1"])) as server, resolving(server.at) as resolver:
+        await find(resolver)
+        await asyncio.sleep(0.1)
+        assert await find(resolver) == ["192.0.2.1"]
+        assert sorted(kind(question) for _, question in server.questions) == ["A", "AAAA"]
+        assert await trouble(resolver, family=Family.IPV6) is Reason.DNS_NODATA
+        assert len(server.questions) == 3, "who insists on the family is answered afresh"
+
+
 TROUBLES = [
     # what our resolver said of the name                  to all questions                        what it is called
     ("that there is no such name", says(rcode="NXDOMAIN"), Reason.DNS_NXDOMAIN),
