@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tests.bench.rig import PROBING, SLICE, Stage, pinned
 from tests.bench.scene import Figure, Missing, Scene, rounds
-from tests.probes.debian import found
+from tests.debian import found
 
 ADDRESSES = [f"127.0.{third}.{last}" for third in range(1, 21) for last in range(1, 251)]
 FPING_ROUNDS = 4

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from tests.bench.scene import rounds
-from tests.probes.debian import found
+from tests.debian import found
 from tests.probes.tls.chains import file, make, root
 
 CORES: Final = os.cpu_count() or 1

@@ -15,7 +15,7 @@ import pytest
 
 from monitor.cli.demo import echo_allowed
 from monitor.sandbox import BoxProcess, Pace, communes, configuration, free_port, new_secret
-from tests.probes.debian import need
+from tests.debian import need
 from tests.story.daemon import Daemon, free_listen_port, until
 
 LINK = "tslcd.13285"

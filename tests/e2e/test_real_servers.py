@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import trustme
 
+from tests.debian import need
 from tests.e2e.cluster import Cluster, cluster
 from tests.e2e.province import RECEIVERS, Province
-from tests.probes.debian import need
 from tests.story.daemon import Daemon, free_listen_port, until
 
 NGINX = """\

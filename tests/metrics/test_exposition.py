@@ -1,7 +1,6 @@
 """What Prometheus reads: the right numbers under the right names, in both formats, and never more series than promised."""
 
 import asyncio
-import shutil
 import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -33,6 +32,7 @@ from monitor.model import (
     State,
 )
 from probes.contract import Outcome, Reason, Seen
+from tests.debian import need
 
 AT = datetime(2026, 11, 21, 14, 3, tzinfo=UTC)
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
@@ -321,10 +321,11 @@ def test_a_refused_configuration_keeps_the_time_of_the_last_good_one():
     assert value(found, "thongsuot_config_last_reload_success_timestamp_seconds") == AT.timestamp()
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed: apt-get install prometheus")
 def test_prometheus_own_checker_finds_nothing_to_blame():
     _, body = fed().render("")
-    done = subprocess.run(["promtool", "check", "metrics"], input=body, capture_output=True, timeout=30, check=False)
+    done = subprocess.run(
+        [need("promtool", "prometheus"), "check", "metrics"], input=body, capture_output=True, timeout=30, check=False
+    )
     assert (done.returncode, done.stdout + done.stderr) == (0, b"")
 
 

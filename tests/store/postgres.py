@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.debian import install
+
 
 class NoPostgresError(Exception):
     """There is no server here, and none can be had."""
@@ -23,10 +25,8 @@ def binaries() -> Path:
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
         if found:
             return found[-1].parent
-        if attempt == 0 and os.geteuid() == 0 and shutil.which("apt-get"):
-            subprocess.run(
-                ["apt-get", "install", "-y", "-q", "postgresql"], capture_output=True, timeout=300, check=False
-            )
+        if attempt == 0:
+            install("postgresql")
     raise NoPostgresError("PostgreSQL's server is not installed (apt-get install postgresql)")
 
 

@@ -2,7 +2,6 @@
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from monitor.store import open_store
+from tests.debian import need
 from tests.store.conftest import Place
 from tests.store.scribe import START, Scribe, batch
 
@@ -63,22 +63,12 @@ async def test_nothing_acknowledged_is_lost_by_many_kills(place):
     await kill_and_look(place, 500, 3)
 
 
-def strace() -> str:
-    """The tracer that kills at a system call; installed where root may."""
-    if not shutil.which("strace") and os.geteuid() == 0 and shutil.which("apt-get"):
-        subprocess.run(["apt-get", "install", "-y", "-q", "strace"], capture_output=True, timeout=300, check=False)
-    found = shutil.which("strace")
-    if not found and os.environ.get("CI") == "true":
-        pytest.fail("not run: strace is not installed")
-    if not found:
-        pytest.skip("NOT RUN: strace is not installed")
-    return found
-
-
 def trace(scribe: Scribe, call: str, number: int, what: str) -> subprocess.Popen[bytes]:
     """From here on, do this to its n-th call."""
     inject = ("-e", f"trace={call}", "-e", f"inject={call}:{what}:when={number}")
-    tracer = subprocess.Popen([strace(), "-f", "-qq", "-o", "/dev/null", *inject, "-p", str(scribe.process.pid)])
+    tracer = subprocess.Popen(
+        [need("strace", "strace"), "-f", "-qq", "-o", "/dev/null", *inject, "-p", str(scribe.process.pid)]
+    )
     for thread in Path(f"/proc/{scribe.process.pid}/task").iterdir():
         while "TracerPid:\t0" in (thread / "status").read_text():
             assert tracer.poll() is None, "strace may not attach here"

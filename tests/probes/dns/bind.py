@@ -14,6 +14,8 @@ import dns.message
 import dns.query
 import pytest
 
+from tests.debian import install
+
 ZONE = "ninhbinh.example"
 
 RECORDS = f"""\
@@ -38,9 +40,8 @@ spf IN TXT "v=spf1 -all"
 def needed() -> str:
     """Why BIND cannot be used; empty when it can. As root it is installed when it is missing."""
     tools = ("named", "dnssec-keygen", "dnssec-signzone")
-    if not all(_where(tool) for tool in tools) and os.geteuid() == 0 and shutil.which("apt-get"):
-        quiet = {"capture_output": True, "timeout": 300, "check": False}
-        subprocess.run(["apt-get", "install", "-y", "--no-install-recommends", "bind9", "bind9-utils"], **quiet)  # type: ignore[call-overload]
+    if not all(_where(tool) for tool in tools):
+        install("bind9", "bind9-utils")
     missing = [tool for tool in tools if not _where(tool)]
     return (
         f"NOT RUN: no real name server was asked, {', '.join(missing)} missing (apt-get install bind9)"

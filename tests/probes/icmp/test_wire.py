@@ -16,7 +16,7 @@ from probes.contract import Outcome, Reason, Seen
 from probes.echo import EchoEngine
 from probes.echo_flight import Plan
 from probes.tools import Workbench
-from tests.probes.debian import need
+from tests.debian import need
 from tests.probes.icmp.province import Answer, Province, Request, needs_province
 
 pytestmark = needs_province
@@ -24,7 +24,7 @@ pytestmark = needs_province
 V4, V6 = "10.130.0.1", "fd00:130::1"
 
 
-async def ping(province: Province, host: str, *, timeout: float = 0.4, **keys: Any) -> Outcome:
+async def ping(province: Province, host: str, *, timeout: float = 0.8, **keys: Any) -> Outcome:
     spec = TypeAdapter(probes.KINDS["icmp"].spec).validate_python(
         {"host": host, "packets": 3, "spacing": "5ms", **keys}
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from probes.contract import Seen
-from tests.probes.debian import need
+from tests.debian import need
 from tests.probes.little import reset
 from tests.probes.look import look
 from tests.probes.tls.chains import file, make, root
