@@ -80,19 +80,23 @@ async def probe(spec: HttpSpec, tools: Tools) -> Finding:
     expect = spec.expect
     if expect.uses_regex:
         tools.facts["failed_due_to_regex"] = 0.0
-    plan, facts = spec._plan, tools.facts
-    facts["redirects"] = 0.0
+    plan = spec._plan
     if plan.secrets:
         tools.conceal(plan.secrets)
     began = perf_counter()
     proof: tuple[str, ...] = ()
-    if plan.oauth2 is None:
-        response = await plan.ask(plan.route, plan.request, tools, head_only=plan.method == "HEAD")
-    else:
-        response, proof, began = await ask_with_token(plan, plan.oauth2, tools)
-    if plan.redirects and response.status in REDIRECTS:
-        response = await follow(plan, tools, response, proof)
-    facts["seconds"] = perf_counter() - began
+    try:
+        if plan.oauth2 is None:
+            response = await plan.ask(plan.route, plan.request, tools, head_only=plan.method == "HEAD")
+        else:
+            response, proof, began = await ask_with_token(plan, plan.oauth2, tools)
+        if plan.redirects and response.status in REDIRECTS:
+            response = await follow(plan, tools, response, proof)
+    finally:
+        tools.facts.setdefault(
+            "redirects", 0.0
+        )  # Only now: thousands that wait for an answer need not hold a filled table each.
+    tools.facts["seconds"] = perf_counter() - began
     finding = expect.check(response)
     if finding is None:
         return GOOD if response.status == 200 else ok(f"status {response.status}")

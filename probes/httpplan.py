@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -292,14 +293,25 @@ def _proofs(
 
 def _lines(headers: Mapping[str, tuple[str, str | Secret]], *, compression: str) -> tuple[str, ...]:
     """Header lines that any host may see, with defaults for those not given."""
-    defaults = {
-        "user-agent": f"User-Agent: {USER_AGENT}",
-        "accept": "Accept: */*",
-        "accept-encoding": f"Accept-Encoding: {'identity' if compression == 'none' else compression}",
-    }
-    lines = [line for key, line in defaults.items() if key not in headers]
+    lines = [line for key, line in _defaults(compression) if key not in headers]
     lines += [f"{name}: {value}" for name, value in headers.values() if not isinstance(value, Secret)]
-    return (*lines, "Connection: close")
+    return _shared((*lines, "Connection: close"))
+
+
+@lru_cache(maxsize=16)
+def _defaults(compression: str) -> tuple[tuple[str, str], ...]:
+    coding = "identity" if compression == "none" else compression
+    return (
+        ("user-agent", f"User-Agent: {USER_AGENT}"),
+        ("accept", "Accept: */*"),
+        ("accept-encoding", f"Accept-Encoding: {coding}"),
+    )
+
+
+@lru_cache(maxsize=256)
+def _shared(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """The same lines as other checks have, kept once for thousands of them."""
+    return lines
 
 
 def _text(value: str | Secret | None) -> str | None:

@@ -127,15 +127,24 @@ class Tools:
 
     __slots__ = ("deadline", "facts", "phases", "secrets", "started", "where", "workbench")
 
+    phases: dict[str, float]
+    facts: dict[str, float]
+
     def __init__(self, workbench: Workbench, deadline: float) -> None:
         self.workbench = workbench
         self.deadline = deadline
         self.started = time.monotonic()
-        self.phases: dict[str, float] = {}
-        self.facts: dict[str, float] = {}
         self.secrets: tuple[str, ...] = ()
         self.where = ""
         """The phase at hand, for the one line that says where time ran out."""
+
+    def __getattr__(self, name: str) -> dict[str, float]:
+        """`phases` and `facts` are made by the first who writes to them: thousands that wait for an answer hold none."""
+        if name not in ("phases", "facts"):
+            raise AttributeError(name)
+        fresh: dict[str, float] = {}
+        setattr(self, name, fresh)
+        return fresh
 
     def token(self, count: int) -> bytes:
         """So many unpredictable bytes."""
@@ -178,8 +187,10 @@ class Tools:
 @lru_cache(maxsize=65536)
 def literal_address(host: str) -> Address | None:
     """`192.0.2.1`, `2001:db8::1`, `[2001:db8::1]`, `fe80::1%eth0` as an address; None when it is a name."""
+    bare = host.removeprefix("[").removesuffix("]")
     try:
-        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+        address = ipaddress.ip_address(bare)
     except ValueError:
         return None
-    return Address(socket.AF_INET if address.version == 4 else socket.AF_INET6, str(address))
+    text = str(address)
+    return Address(socket.AF_INET if address.version == 4 else socket.AF_INET6, bare if bare == text else text)

@@ -70,7 +70,7 @@ class Answer:
         self.complete = self.tls = False
         self.length = -1
         self.version = ""
-        self.body = bytearray()
+        self.body: bytes | bytearray = b""
         self.address: Address | None = None
 
     @property
@@ -207,7 +207,8 @@ class Answer:
             if coding not in CODINGS:
                 self._refuse(Reason.BAD_ENCODING, f"encoded as {coding[:40]!r}, which was not asked for")
                 return
-            self._inflater = Inflater(coding, self.body, self._limit)
+            self.body = body = bytearray()
+            self._inflater = Inflater(coding, body, self._limit)
         elif self.length > self._limit and status not in (204, 304):
             self._refuse(Reason.BODY_TOO_LARGE, f"a body of {self.length} bytes, more than {self._limit}")
 
@@ -226,6 +227,8 @@ class Answer:
                 self._refuse(Reason.BODY_TOO_LARGE, f"{self.wire_bytes} compressed bytes for a body of {self._limit}")
             return
         room = self._limit - len(self.body)
+        if not self.body:
+            self.body = bytearray()
         self.body += data if len(data) <= room else data[:room]
         if len(data) > room:
             self._refuse(Reason.BODY_TOO_LARGE, f"the body is larger than {self._limit} bytes")

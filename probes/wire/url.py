@@ -53,7 +53,7 @@ class Url:
         return f"{self.scheme}://{self.authority}{self.target}"
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def parse(text: str) -> Url:
     """Take an absolute http(s) address apart; ValueError says what is wrong with it."""
     if _UNSAFE.search(text):
@@ -64,8 +64,8 @@ def parse(text: str) -> Url:
         user, password = parts.username, parts.password
     except ValueError as error:
         raise ValueError(f"not an address: {error}") from None
-    scheme = parts.scheme.lower()
-    if scheme not in PORTS:
+    scheme = next((known for known in PORTS if known == parts.scheme.lower()), None)
+    if scheme is None:
         raise ValueError("an address begins with http:// or https://")
     if port == 0:
         raise ValueError("port 0 cannot be connected to")
