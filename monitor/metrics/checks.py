@@ -15,8 +15,8 @@ from monitor.metrics.families import DURATION, KINDS, SUCCESS, Series
 from monitor.metrics.text import Block, Family, labels
 from probes.contract import Outcome, Seen
 
-UNSEEN: Final = object()
-"""What stands in place of a series' last value when it has no line."""
+UNSEEN: Final = float("nan")
+"""What stands in place of a series' last value when it has no line: it equals nothing."""
 
 
 class _Column:
@@ -25,10 +25,9 @@ class _Column:
     `joined` are the lines of a column in which nothing has changed from one scrape to the next: of a page's series more than half.
     """
 
-    __slots__ = ("changed", "fact", "head", "heads", "joined", "lines", "missing", "phase")
+    __slots__ = ("changed", "head", "heads", "joined", "lines")
 
     def __init__(self, series: Series) -> None:
-        self.fact, self.phase, self.missing = series.fact, series.phase, series.default
         self.lines: list[bytes] = []
         self.joined: bytes | None = None
         self.changed = True
@@ -50,7 +49,7 @@ class _Place:
     kind: str
     number: int
     own: bytes
-    said: list[object]
+    said: list[float | None]
 
 
 def _joined(column: _Column) -> bytes:
@@ -67,6 +66,7 @@ class _Table:
 
     def __init__(self, series: tuple[Series, ...]) -> None:
         self.columns = tuple(_Column(each) for each in series)
+        self.sources = [(bool(each.fact), each.fact or each.phase, each.default) for each in series[2:]]
         self.free: list[int] = []
         self.size = 0
 
@@ -107,20 +107,13 @@ class Checks:
         if outcome.seen is Seen.BLIND:
             table.blank(place)
             return
-        number, own, said, facts, phases = place.number, place.own, place.said, outcome.facts, outcome.phases
-        for index, column in enumerate(table.columns):
-            value: float | None
-            if index == 0:
-                value = outcome.seen is Seen.OK
-            elif index == 1:
-                value = outcome.seconds
-            elif column.fact:
-                value = facts.get(column.fact, column.missing)
-            else:
-                value = phases.get(column.phase, column.missing)
-            if value == said[index]:
+        number, own, facts, phases = place.number, place.own, outcome.facts, outcome.phases
+        values: list[float | None] = [outcome.seen is Seen.OK, outcome.seconds]
+        values += [(facts if is_fact else phases).get(name, missing) for is_fact, name, missing in table.sources]
+        said, place.said = place.said, values
+        for column, value, before in zip(table.columns, values, said, strict=True):
+            if value == before:
                 continue
-            said[index] = value
             column.joined, column.changed = None, True
             if value is None:
                 column.lines[number] = b""
@@ -149,6 +142,6 @@ class Checks:
         self.forget(check)
         table = self._tables.get(kind) or self._tables[""]
         own = labels({"check": check, "node": node, "type": type}) + b"} "
-        said: list[object] = [UNSEEN] * len(table.columns)
+        said: list[float | None] = [UNSEEN] * len(table.columns)
         place = self._places[check] = _Place(node, type, kind, table.take(), own, said)
         return place

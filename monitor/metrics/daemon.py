@@ -4,8 +4,10 @@ Owns: counters and histograms of what the daemon does. Every label comes from a 
 Never: a series per node; never a label that a target or a receiver could choose.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import accumulate
 from typing import Final, Protocol
 
 from prometheus_client import (
@@ -76,6 +78,26 @@ class StoreFigures(Protocol):
     def wal_bytes(self) -> int: ...
 
 
+class Spread(Collector):
+    """A histogram of LATENESS that is fed at every run of a probe, in the loop's own thread: no lock, a tenth of the time."""
+
+    def __init__(self, name: str, help: str) -> None:
+        self._name, self._help = name, help
+        self._counts = [0] * (len(LATENESS) + 1)
+        self._sum = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Once more, so late."""
+        self._counts[bisect_left(LATENESS, seconds)] += 1
+        self._sum += seconds
+
+    def collect(self) -> Iterable[Metric]:
+        """One family."""
+        bounds = (*map(str, LATENESS), "+Inf")
+        buckets = [(bound, float(count)) for bound, count in zip(bounds, accumulate(self._counts), strict=True)]
+        yield HistogramMetricFamily(self._name, self._help, buckets=buckets, sum_value=self._sum)
+
+
 class Daemon:
     """All that is counted; `registry` serves it."""
 
@@ -101,15 +123,13 @@ class Daemon:
         self.offset = Gauge(
             "thongsuot_clock_offset_seconds", "How far the wall clock has been stepped since the start", registry=own
         )
-        self.lateness = Histogram(
-            "thongsuot_schedule_lateness_seconds", "How late a probe was started", buckets=LATENESS, registry=own
-        )
-        self.lag = Histogram(
+        self.lateness = Spread("thongsuot_schedule_lateness_seconds", "How late a probe was started")
+        self.lag = Spread(
             "thongsuot_loop_lag_seconds",
             "How late the daemon's own loop comes to a timer: what any probe's timing may be off by",
-            buckets=LATENESS,
-            registry=own,
         )
+        own.register(self.lateness)
+        own.register(self.lag)
         self.incidents = Counter(
             "thongsuot_incidents_total",
             "Incidents that are over, by how they ended: met, breached, merged, withdrawn",
