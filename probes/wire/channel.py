@@ -12,6 +12,9 @@ from typing import Final, cast
 from probes.contract import Address, ProbeError, Reason
 from probes.wire.answer import INTERIM_LIMIT, Answer
 
+RECORD: Final = 16 * 1024
+"""Bytes that one TLS record may hold (RFC 8446 §5.1): no reading gives more, and room for more would be made for nothing."""
+
 EARLY_LIMIT: Final = 64 * 1024
 """Bytes kept of a server that speaks before it is asked."""
 
@@ -137,7 +140,7 @@ class Channel(asyncio.Protocol):
                 self._send()
             # Asked only while bytes are left: an answer "want more" costs as much as a record.
             while self._done is not None and self._incoming.pending:
-                self._read(session.read(65536))
+                self._read(session.read(RECORD))
             self._flush()
         except ssl.SSLWantReadError:
             self._flush()
