@@ -4,9 +4,12 @@ import asyncio
 import os
 import shutil
 import socket
+import sys
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from monitor import settings, words
 from monitor.app.application import App
@@ -28,6 +31,8 @@ SCRIPT: Final = (
 """One round of what breaks in the demo, seconds from its start; then it begins anew."""
 
 ROUND: Final = 660.0
+
+HANOI: Final = ZoneInfo("Asia/Ho_Chi_Minh")
 
 TELL: Final[Mapping[str, tuple[str, str]]] = {
     "link": ("Đứt đường truyền {target}", "The link {target} is cut"),
@@ -88,7 +93,8 @@ def _welcome(folder: Path, port: int, *, echo: bool) -> None:
     common.say(f"  Prometheus                 http://127.0.0.1:{port}/metrics")
     common.say(f"  API                        http://127.0.0.1:{port}/api/v1/status")
     config = folder / "province.yaml"
-    common.say(f"  Báo cáo · report           thongsuot report weekly --config {config} --format html --out {folder}")
+    asked = f"report --period {datetime.now(HANOI):%Y-%m-%d} --config {config} --out {folder}"
+    common.say(f"  Báo cáo · report           {_ourselves()} {asked}")
     common.say(f"  Tin nhắn, sự thật, nhật ký · messages, truth, log   {folder}/{{inbox,truth}}.jsonl, thongsuot.log")
     if not echo:
         common.say(
@@ -96,6 +102,14 @@ def _welcome(folder: Path, port: int, *, echo: bool) -> None:
             '  measured by TCP alone. To allow it:  sysctl -w net.ipv4.ping_group_range="0 2147483647"'
         )
     common.say("  Ctrl-C để dừng · to stop\n")
+
+
+def _ourselves() -> str:
+    """How to call us from here: the installed command, or the interpreter of this checkout."""
+    here = Path(sys.executable)
+    if here.is_relative_to(Path.cwd()):
+        return f"{here.relative_to(Path.cwd())} -m monitor"
+    return "thongsuot"
 
 
 async def _run(path: Path, environ: Mapping[str, str], box: BoxProcess, *, quiet: bool) -> None:
