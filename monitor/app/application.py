@@ -97,6 +97,7 @@ class App:
 
     async def _build(self) -> None:
         descriptors = system.raise_descriptors()
+        system.give_back_large_blocks()
         loop, supervisor, catalogue, clock = asyncio.get_running_loop(), self.supervisor, self.catalogue, self.clock
         for name, handler in (
             (signal.SIGTERM, supervisor.stop),
