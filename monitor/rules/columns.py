@@ -81,7 +81,9 @@ def columns(histories: Mapping[str, Sequence[Transition]], names: Iterable[str])
         by = np.lexsort((judged, at, subject))
         subject, at, after, code = subject[by], at[by], after[by], code[by]
         last = np.append((np.diff(subject) > 0) | (np.diff(at) > 0), True)
-        subject, at, after, code = subject[last], at[last], after[last], code[last]
+        # The sampling gap is the moment's, whoever judged it: the widest that any of its rows names (see `ledger.order`).
+        after = np.minimum.reduceat(after, np.append(0, np.flatnonzero(last)[:-1] + 1))
+        subject, at, code = subject[last], at[last], code[last]
     return Columns(names=known, subject=subject, at=at, after=after, code=code)
 
 

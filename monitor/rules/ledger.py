@@ -18,9 +18,10 @@ What it decides, where one could decide otherwise:
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
+from operator import attrgetter, itemgetter
 from typing import Final
 
 from monitor.model import Bucket, Gap, Span, Transition, Window
@@ -149,27 +150,38 @@ class Ledger:
 def total(ledgers: Iterable[Ledger]) -> Ledger:
     """The sum of many: what `+` gives, at the price of one."""
     many = list(ledgers)
+    times = [one.time for one in many]
     slack: dict[Edge, timedelta] = {}
     for one in many:
         for edge, length in one.slack.items():
             slack[edge] = slack.get(edge, ZERO) + length
     return Ledger(
-        time={bucket: sum((one.time[bucket] for one in many), ZERO) for bucket in Bucket},
+        time={bucket: sum(map(itemgetter(bucket), times), ZERO) for bucket in Bucket},
         slack=slack,
-        outages=sum(one.outages for one in many),
-        longest=max((one.longest for one in many), default=ZERO),
-        repaired=sum(one.repaired for one in many),
-        repair=sum((one.repair for one in many), ZERO),
+        outages=sum(map(attrgetter("outages"), many)),
+        longest=max(map(attrgetter("longest"), many), default=ZERO),
+        repaired=sum(map(attrgetter("repaired"), many)),
+        repair=sum(map(attrgetter("repair"), many), ZERO),
     )
 
 
 def order(transitions: Iterable[Transition]) -> list[Transition]:
-    """By `at`; of several at one moment only the one judged last (of equals, the one that came last)."""
+    """By `at`; of several at one moment only the one judged last (of equals, the one that came last).
+
+    The sampling gap is the moment's, not the verdict's: where a later judgement does not name it, that of the former one stands.
+    """
     latest: dict[datetime, Transition] = {}
     for transition in transitions:
         known = latest.get(transition.at)
-        if known is None or (transition.judged_at or _NEVER) >= (known.judged_at or _NEVER):
+        if known is None:
             latest[transition.at] = transition
+            continue
+        later, former = transition, known
+        if (transition.judged_at or _NEVER) < (known.judged_at or _NEVER):
+            later, former = known, transition
+        if former.after is not None and (later.after is None or former.after < later.after):
+            later = replace(later, after=former.after)
+        latest[transition.at] = later
     return sorted(latest.values(), key=lambda transition: transition.at)
 
 

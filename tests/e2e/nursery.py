@@ -5,6 +5,7 @@ a kill during the start strikes the start of the daemon, not Python's.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -29,7 +30,8 @@ class Born:
 
     def send_signal(self, number: int) -> None:
         if not self.ended.done():
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # It has just ended; we have not heard of it yet.
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)

@@ -278,3 +278,16 @@ def test_laid_spans_add_up_and_neighbours_differ():
         for pieces in (base, laid):
             assert sum((piece.until - piece.since for piece in pieces), ZERO) == timedelta(seconds=60)
             assert all(a.until == b.since and a.bucket != b.bucket for a, b in pairwise(pieces))
+
+
+def test_the_sampling_gap_of_a_moment_survives_a_later_judgement_of_it():
+    """Down first, then known to be the carrier's fault: the same moment, known no better than before."""
+    seen = Transition(subject="n", at=when(0), state=State.UP)
+    first = Transition(subject="n", at=when(10), state=State.DOWN, after=when(4), judged_at=when(30))
+    later = Transition(subject="n", at=when(10), state=State.UNREACHABLE, judged_at=when(45))
+    for rows in ([seen, first, later], [seen, later, first]):
+        book = account(rows, start=when(0), end=when(20))
+        (many,) = columns.account_many(columns.columns({"n": rows}, ["n"]), start=when(0), end=when(20))
+        assert book.availability.value == 0.5
+        assert book.availability.low == 0.2
+        assert many.availability == book.availability
