@@ -20,8 +20,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
 from operator import attrgetter, itemgetter
+from types import MappingProxyType
 from typing import Final
 
 from monitor.model import Bucket, Gap, Span, Transition, Window
