@@ -18,6 +18,8 @@ from tests.bench.scene import Figure, Missing, Scene
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
+REMARKS = "## Where it is missed, and where the time goes\n"
+
 
 def scenes() -> list[Scene]:
     """Every scene of this folder, by name."""
@@ -70,7 +72,7 @@ def main() -> int:
     parser.add_argument("--only", action="append", choices=[scene.name for scene in known], help="this scene alone")
     parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name} beside the scenes")
     chosen = parser.parse_args()
-    machine = f"{os.cpu_count()} cores ({processor()}), Python {platform.python_version()}, Linux {platform.release()}"
+    machine = f"{os.cpu_count()} cores ({processor()}), Python {platform.python_version()}"
     print(machine, flush=True)
     promised: list[Figure | Missing] = []
     others: list[Figure | Missing] = []
@@ -86,15 +88,23 @@ def main() -> int:
         for figure in figures:
             first = isinstance(figure, Missing) or figure.target is not None
             (promised if first else others).append(figure)
+        if chosen.write:
+            write(machine, promised, others)  # After every scene: what was measured is kept if the run is cut short.
     missed = [figure for figure in promised if isinstance(figure, Missing) or not figure.met]
     print(f"\n{len(promised) - len(missed)} of {len(promised)} promises met")
-    if chosen.write:
-        RESULTS.write_text(
-            f"# Measured\n\n`python -m tests.bench --write`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC: {machine}.\n"
-            "Rivals and ours alternate in one run, medians; servers on one core, the measured prober on another.\n\n"
-            f"## Promises\n\n{table(promised)}\n\n## Behind them\n\n{table(others)}\n"
-        )
     return 1 if missed else 0
+
+
+def write(machine: str, promised: list[Figure | Missing], others: list[Figure | Missing]) -> None:
+    """Write the figures; what a person wrote below them (REMARKS) stays."""
+    remarks = RESULTS.read_text(encoding="utf-8").partition(REMARKS)[2] if RESULTS.exists() else ""
+    RESULTS.write_text(
+        f"# Measured\n\n`python -m tests.bench --write`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC: {machine}.\n"
+        "Rivals and ours alternate in one run, medians; servers on one core, the measured prober on another.\n\n"
+        f"## Promises\n\n{table(promised)}\n\n## Behind them\n\n{table(others)}\n"
+        + (f"\n{REMARKS}{remarks}" if remarks else ""),
+        encoding="utf-8",
+    )
 
 
 if __name__ == "__main__":
