@@ -56,6 +56,10 @@ class StoreReader:
         """What the daemon must know at start."""
         return await self._read.memory(self._now())
 
+    async def last_beat(self) -> datetime | None:
+        """When a daemon was last known to run; None when none ever did."""
+        return await self._read.last_beat()
+
     async def pending(self, receiver: str | None = None, *, parked: bool = False) -> tuple[Pending, ...]:
         """Undelivered messages by receiver, lane, sequence; with `parked`, those too (a parked one still blocks its lane)."""
         return await self._read.pending(receiver, parked=parked)

@@ -97,6 +97,12 @@ class Readers:
         )
         return {check: moment(at) for check, at in (await connection.execute(query)).all()}
 
+    async def last_beat(self) -> datetime | None:
+        """See StoreReader.last_beat."""
+        async with self._database.reader() as connection:
+            beat = await connection.scalar(select(func.max(schema.runs.c.beat_at)))
+        return None if beat is None else moment(beat)
+
     async def last_evidence(self) -> tuple[int, datetime] | None:
         """The latest run, if it did not end in order, and when it is last known to have looked: its heartbeat, or a sample after it."""
         row, samples = schema.runs.c, schema.samples.c

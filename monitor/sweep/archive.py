@@ -34,7 +34,7 @@ async def read_source(
 
 async def last_known(store: StoreReader) -> datetime | None:
     """When a daemon was last known to look; None when none ever did."""
-    return (await store.memory()).last_beat
+    return await store.last_beat()
 
 
 def ends(name: str, zone: tzinfo) -> datetime:

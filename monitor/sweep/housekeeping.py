@@ -65,11 +65,11 @@ class Housekeeping:
 
     async def maintenance(self, changed: Callable[[tuple[Window, ...]], None]) -> None:
         """Keep the windows around now known to the judge, and write down each as it begins."""
-        looked: tuple[int, datetime] | None = None
+        looked: tuple[Catalogue, datetime] | None = None
         while True:
             now = self._clock.now()
-            if looked is None or looked[0] != id(self.catalogue) or now - looked[1] > timedelta(minutes=10):
-                looked = (id(self.catalogue), now)
+            if looked is None or looked[0] is not self.catalogue or now - looked[1] > timedelta(minutes=10):
+                looked = (self.catalogue, now)
                 self.windows = tuple(expand(self.catalogue.maintenance, self.catalogue, now - BEHIND, now + AHEAD))
                 changed(self.windows)
             begun = [w for w in self.windows if w.start <= now and w.id not in self._kept]
