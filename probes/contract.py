@@ -222,3 +222,7 @@ class Kind:
     facts: Mapping[str, Fact]
     addresses: tuple[str, ...]
     summary: str
+    typed: Callable[[str], Mapping[str, Any]] | None = None
+    """Keys of a spec out of the one word that a person types behind `thongsuot probe --<name>`; ValueError says what it should be."""
+    degraded_if: tuple[str, ...] = ()
+    """Conditions of a check that writes none of its own: slow where slow is not yet down."""

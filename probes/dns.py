@@ -18,6 +18,7 @@ from probes.patterns import Regex
 from probes.tls import TLS_FACTS
 from probes.tools import Tools
 from probes.trust import SYSTEM, TrustPolicy
+from probes.typed import at_server
 
 _CONFIG: Final = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
@@ -171,4 +172,5 @@ KIND: Final = Kind(
     facts=MappingProxyType(FACTS),
     addresses=("server",),
     summary="one question to one name server: response code, records, DNSSEC",
+    typed=at_server,
 )

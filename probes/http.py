@@ -20,6 +20,7 @@ from probes.secret import Secret
 from probes.tls import TLS_FACTS
 from probes.tools import Tools
 from probes.trust import SYSTEM, TrustPolicy
+from probes.typed import at
 from probes.units import Bytes
 from probes.wire.client import MAX_BODY
 
@@ -132,4 +133,5 @@ KIND: Final = Kind(
     facts=FACTS,
     addresses=("url",),
     summary="one HTTP request with its redirects: status, headers, body, certificate, phases",
+    typed=at("url"),
 )

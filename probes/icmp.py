@@ -19,6 +19,7 @@ from probes.echo_flight import TOKEN, Echoes, Plan
 from probes.echo_socket import own_fault
 from probes.mos import mos
 from probes.tools import Tools
+from probes.typed import at
 from probes.units import Bytes, Seconds
 
 LARGEST: Final = 65_507
@@ -187,4 +188,5 @@ KIND: Final = Kind(
     facts=FACTS,
     addresses=("host",),
     summary="packets of ICMP echo: loss, round trips, jitter",
+    typed=at("host"),
 )

@@ -19,6 +19,7 @@ from probes.patterns import Regex, compiled
 from probes.tls import TLS_FACTS, handshake
 from probes.tools import Tools
 from probes.trust import SYSTEM, TrustPolicy
+from probes.typed import at_host
 from probes.units import Port
 
 MOST_BYTES: Final = 1 << 20
@@ -180,4 +181,5 @@ KIND: Final = Kind(
     facts=MappingProxyType({"steps": Fact(unit="number", meaning="steps of the dialogue that were done"), **TLS_FACTS}),
     addresses=("host",),
     summary="TCP port: open, and a dialogue of lines over it, with TLS from the start or by STARTTLS",
+    typed=at_host(port=True),
 )

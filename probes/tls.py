@@ -19,6 +19,7 @@ from probes.dial import Channel, Host, dial
 from probes.starttls import upgrade
 from probes.tools import Tools
 from probes.trust import TlsVersion, TrustPolicy, alert_name, tls_finding
+from probes.typed import at_host
 from probes.units import Port
 
 PATIENCE: Final = 0.5
@@ -135,4 +136,5 @@ KIND: Final = Kind(
     facts=TLS_FACTS,
     addresses=("host",),
     summary="TLS handshake: certificate, chain, name, version, days left",
+    typed=at_host(),
 )

@@ -1,6 +1,12 @@
 """`probe`, `status`, `incidents`: what is to be seen now."""
 
 import asyncio
+import functools
+import inspect
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,49 +23,37 @@ incidents_app = typer.Typer(help="Incidents: list them, show one.", no_args_is_h
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command()(probe)
+    app.command()(_with_kinds(probe))
     app.command()(status)
     app.add_typer(incidents_app, name="incidents")
 
 
 def probe(
     check: Annotated[str | None, typer.Argument(help="A configured check, such as motcua/home.")] = None,
-    url: Annotated[str | None, typer.Option(help="Probe this address by http, without a configuration.")] = None,
-    icmp: Annotated[str | None, typer.Option(help="Send echo requests to this host.")] = None,
-    tcp: Annotated[str | None, typer.Option(help="Connect to HOST:PORT.")] = None,
-    tls: Annotated[str | None, typer.Option(help="Shake hands with HOST[:PORT].")] = None,
-    dns: Annotated[str | None, typer.Option(help="Look this name up (with --server).")] = None,
-    server: Annotated[str, typer.Option(help="The name server to ask, HOST[:PORT].")] = "",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="Another key of the probe: KEY=VALUE, VALUE as JSON, a text, env:NAME or file:PATH."
+        ),
+    ] = None,
+    server: Annotated[str, typer.Option(help="With --dns: the name server to ask, HOST[:PORT].")] = "",
     timeout: Annotated[float, typer.Option(help="Seconds.", min=0.05, max=300)] = 10.0,
     config: Config = DEFAULT,
     as_json: Json = False,
     lang: Language_ = None,
+    **typed: str | None,
 ) -> None:
     """Probe once and show everything that was seen: a configured CHECK, or one given on the spot."""
-    from probes import KINDS
-
     try:
-        spec: Any
         if check is not None:
             known = common.load(config).catalogue.checks.get(check)
             if known is None:
                 common.leave(common.WRONG, f"{check}: no such check in {config}")
             name, kind, spec, timeout = check, known.kind, known.spec, known.timeout.total_seconds()
-        elif url is not None:
-            name, kind = url, "http"
-            spec = KINDS[kind].spec(url=url)
-        elif icmp is not None:
-            name, kind = icmp, "icmp"
-            spec = KINDS[kind].spec(host=icmp)
-        elif dns is not None:
-            name, kind = dns, "dns"
-            spec = KINDS[kind].spec(name=dns, server=server)
-        elif tcp is not None or tls is not None:
-            name, kind = (tcp, "tcp") if tcp is not None else (tls or "", "tls")
-            host, port = _host_port(name, 443 if kind == "tls" else None)
-            spec = KINDS[kind].spec(host=host, port=port)
         else:
-            common.leave(common.WRONG, "name a check, or give --url, --icmp, --tcp, --tls or --dns")
+            name, kind, spec = _on_the_spot(
+                {kind: word for kind, word in typed.items() if word is not None}, server, set_
+            )
     except ValueError as problem:
         common.leave(common.WRONG, str(problem))
     outcome = asyncio.run(_once(kind, spec, timeout))
@@ -67,16 +61,78 @@ def probe(
     raise typer.Exit({"ok": common.GOOD, "failed": common.BAD, "blind": common.BLIND}[outcome.seen.value])
 
 
-def _host_port(text: str, port: int | None) -> tuple[str, int]:
-    """HOST:PORT or [V6]:PORT; ValueError when the port is missing or no number."""
-    host, colon, given = text.rpartition(":")
-    if not colon or (text.count(":") > 1 and not text.startswith("[")) or text.endswith("]"):
-        host, given = text, ""
-    if not given and port is None:
-        raise ValueError(f"{text!r}: give HOST:PORT")
-    if given and not given.isdecimal():
-        raise ValueError(f"{given!r} is not a port")
-    return host.strip("[]"), int(given) if given else port or 0
+def _with_kinds(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with an option for every kind that a person can name a target of in one word."""
+    from probes import KINDS
+
+    signature = inspect.signature(command)
+    own = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
+    options = [
+        inspect.Parameter(
+            kind.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[
+                str | None,
+                typer.Option("--url" if kind.name == "http" else f"--{kind.name}", metavar="TARGET", help=kind.summary),
+            ],
+        )
+        for kind in KINDS.values()
+        if kind.typed is not None
+    ]
+
+    @functools.wraps(command)
+    def whole(*given: Any, **named: Any) -> None:
+        command(*given, **named)
+
+    whole.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
+    whole.__annotations__ = {each.name: each.annotation for each in (*own, *options)}
+    return whole
+
+
+def _on_the_spot(typed: Mapping[str, str], server: str, more: Sequence[str] | None) -> tuple[str, str, Any]:
+    """Target, kind and spec of what was typed; ValueError says what is wrong with it."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from probes import KINDS
+
+    if len(typed) != 1:
+        raise ValueError("name one check, or give one target: --url, --icmp, --tcp, … (see --help)")
+    ((kind, word),) = typed.items()
+    keys = dict(KINDS[kind].typed(word))  # type: ignore[misc]  # Only kinds that have it became options.
+    if server:
+        keys["server"] = server
+    for each in more or ():
+        key, equals, value = each.partition("=")
+        if not equals:
+            raise ValueError(f"--set {each}: write KEY=VALUE")
+        keys[key] = _value(value)
+    try:
+        return word, kind, TypeAdapter(KINDS[kind].spec).validate_python(keys)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"{where}: {first['msg'].removeprefix('Value error, ')}" if where else first["msg"]) from None
+
+
+def _value(text: str) -> Any:
+    """A value as it is typed: a reference to a secret, JSON, or else the text."""
+    from probes import Secret
+
+    origin, colon, name = text.partition(":")
+    if colon and origin == "env":
+        if name not in os.environ:
+            raise ValueError(f"{text}: this variable is not set")
+        return Secret(os.environ[name])
+    if colon and origin == "file":
+        try:
+            return Secret(Path(name).read_text("utf-8").rstrip("\n"))
+        except OSError as error:
+            raise ValueError(f"{text}: {error.strerror}") from None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 async def _once(kind: str, spec: Any, timeout: float) -> "Outcome":

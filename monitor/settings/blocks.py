@@ -107,7 +107,7 @@ class CheckBlock(OneKind):
     effect: Effect = Effect.DOWN
     """What a failing check does to its node."""
     degraded_if: Words = ()
-    """`<fact> <op> <number with unit>`: beyond any of these lines it is degraded."""
+    """`<fact> <op> <number with unit>`: beyond any of these lines it is degraded; a kind may have its own where none is written."""
     down_if: Words = ()
     """Beyond any of these lines a run counts as failed."""
 

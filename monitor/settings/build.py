@@ -125,7 +125,11 @@ class Checks:
             recheck=confirm.recheck,
             successes=confirm.successes,
             degraded=confirm.degraded,
-            degraded_if=self._conditions(block.degraded_if, row, (*path, "degraded_if")),
+            degraded_if=self._conditions(
+                block.degraded_if if "degraded_if" in block.model_fields_set else row.degraded_if,
+                row,
+                (*path, "degraded_if"),
+            ),
             down_if=self._conditions(block.down_if, row, (*path, "down_if")),
         )
 

@@ -23,6 +23,7 @@ class Row:
     addresses: tuple[str, ...]
     in_effect: bool
     summary: str = ""
+    degraded_if: tuple[str, ...] = ()
 
 
 class ReceiverKind(Protocol):
@@ -42,7 +43,15 @@ STEP_ADDRESSES: Final = ("get", "post", "put", "delete")
 def probe_rows() -> dict[str, Row]:
     """Kinds of probes by name."""
     rows = {
-        kind.name: Row(kind.name, kind.spec, kind.facts, kind.addresses, in_effect=True, summary=kind.summary)
+        kind.name: Row(
+            kind.name,
+            kind.spec,
+            kind.facts,
+            kind.addresses,
+            in_effect=True,
+            summary=kind.summary,
+            degraded_if=kind.degraded_if,
+        )
         for kind in probes.KINDS.values()
     }
     for name, (spec, facts, addresses) in later.PROBES.items():

@@ -60,6 +60,15 @@ def by_incident(messages: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
     return dict(told)
 
 
+def texts_of(messages: Iterable[dict[str, Any]], incident: str) -> list[tuple[str, str]]:
+    """(type, text) of one incident's messages, in order of arrival, copies (same id) taken once."""
+    own: dict[str, dict[str, Any]] = {}
+    for arrival in messages:
+        if arrival["message"]["data"].get("incident", {}).get("id") == incident:
+            own.setdefault(arrival["id"], arrival["message"])
+    return [(message["type"], message["message"]["text"]) for message in own.values()]
+
+
 def seconds_in(stretches: Iterable[tuple[datetime, datetime]], start: datetime, end: datetime) -> float:
     """Seconds of [start, end) inside any of the stretches, overlaps counted once."""
     total, reached = 0.0, start
