@@ -1,0 +1,1 @@
+"""Datagrams to one target, on real sockets."""
