@@ -9,10 +9,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from probes.cron import check_cron
 from probes.units import duration
+
+__all__ = ["AT_EXAMPLES", "check_at", "check_cron", "check_word", "localized", "long_duration", "moment"]
 
 _YEARS = re.compile(r"(\d{1,3})y")
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2})?)?")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
 
 AT_EXAMPLES: Final = {
@@ -28,12 +32,6 @@ _AT: Final = {
     "monthly": re.compile(rf"day ([1-9]|1\d|2[0-8]) {_CLOCK}"),
     "quarterly": re.compile(rf"day ([1-9]|1\d|2[0-8]) {_CLOCK}"),
     "yearly": re.compile(rf"(\d{{1,2}})/(\d{{1,2}}) {_CLOCK}"),
-}
-
-_FIELDS: Final = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 6))
-_NAMES: Final = {
-    "month": ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
-    "weekday": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
 }
 
 
@@ -73,36 +71,8 @@ def check_at(kind: str, text: str) -> str:
     return text
 
 
-def check_cron(text: str) -> str:
-    """A cron line of five fields (minute hour day month weekday); ValueError says which field is wrong."""
-    parts = text.split()
-    if len(parts) != len(_FIELDS):
-        raise ValueError(f'{text!r} is not a cron line: it has five fields, such as "0 1 1 * *"')
-    for part, (name, low, high) in zip(parts, _FIELDS, strict=True):
-        for item in part.split(","):
-            if not _cron_item(item.lower(), name, low, high):
-                right = "mon-sun, by name" if name == "weekday" else f"{low}-{high}"
-                raise ValueError(f"{text!r}: {part!r} is no {name} ({right})")
+def check_word(text: str) -> str:
+    """A name that may stand in an address and in a metric as it is."""
+    if not _WORD.fullmatch(text):
+        raise ValueError(f"{text!r} is not a name: write letters, digits, dots and dashes, at most 64")
     return text
-
-
-def _cron_item(item: str, name: str, low: int, high: int) -> bool:
-    """`*`, `5`, `1-5`, `*/15`, `1-5/2`; weekdays by name only, because some count them from Sunday and some from Monday."""
-    span, slash, step = item.partition("/")
-    if slash and not (step.isdecimal() and 0 < int(step[:4]) <= high):
-        return False
-    if span == "*":
-        return True
-    first, dash, last = span.partition("-")
-    begin = _cron_value(first, name)
-    end = _cron_value(last, name) if dash else begin
-    return begin is not None and end is not None and low <= begin <= end <= high and not (slash and not dash)
-
-
-def _cron_value(text: str, name: str) -> int | None:
-    names = _NAMES.get(name, [])
-    if text in names:
-        return names.index(text) + (name == "month")
-    if name == "weekday":
-        return None
-    return int(text) if text.isdecimal() and len(text) <= 2 else None
