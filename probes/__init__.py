@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from probes import dns, http, icmp, tcp, tls
+from probes import dns, heartbeat, http, icmp, sip, tcp, tls
 from probes.contract import (
     Address,
     Fact,
@@ -56,6 +56,8 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             tls.KIND,
             dns.KIND,
             icmp.KIND,
+            heartbeat.KIND,
+            sip.KIND,
         )
     }
 )

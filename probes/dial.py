@@ -5,6 +5,7 @@ Never: resolves, keeps time (the run's deadline cancels it), or says what an err
 """
 
 import asyncio
+import errno
 import socket
 import ssl
 import struct
@@ -187,6 +188,14 @@ class Channel(asyncio.Protocol):
     def unread(self) -> bool:
         """Whether something has come that nobody has read: before a STARTTLS handshake, a sign of injected text."""
         return bool(self._raw) or self._at < len(self._text)
+
+    @property
+    def local(self) -> tuple[str, int]:
+        """Our own address and port; OSError when the connection is gone."""
+        name = self._transport.get_extra_info("sockname") if self._transport is not None else None
+        if not name:
+            raise ConnectionResetError(errno.ECONNRESET, "the connection is gone")
+        return str(name[0]), int(name[1])
 
     async def receive(self) -> bytes:
         """Whatever comes next, decrypted; empty when the other side has finished. Raises the connection's error (a reset)."""

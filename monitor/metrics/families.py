@@ -36,6 +36,10 @@ _ANSWERS = Family("probe_dns_answer_rrs", "Returns number of entries in the answ
 _AUTHORITY = Family("probe_dns_authority_rrs", "Returns number of entries in the authority resource record list")
 _ADDITIONAL = Family("probe_dns_additional_rrs", "Returns number of entries in the additional resource record list")
 _SERIAL = Family("probe_dns_serial", "Returns the serial number of the zone")
+_SIP = Family("probe_sip_duration_seconds", "Duration of SIP OPTIONS by phase")
+_SIP_STATUS = Family("probe_sip_status_code", "Final SIP status code")
+_SIP_RTT = Family("probe_sip_rtt_seconds", "Time to the first word of the SIP server")
+_SIP_AGAIN = Family("probe_sip_retransmissions", "Times the SIP request was sent again")
 _LOSS = Family("thongsuot_link_loss_ratio", "Share of the packets of the last round that did not come back")
 _RTT = Family("thongsuot_link_rtt_seconds", "Average round trip of the last round")
 _JITTER = Family("thongsuot_link_jitter_seconds", "Interarrival jitter of the last round (RFC 3550)")
@@ -96,6 +100,15 @@ KINDS: Final[Mapping[str, tuple[Series, ...]]] = MappingProxyType(
             Series(family=_ADDITIONAL, fact="additional", default=0.0),
             Series(family=_SERIAL, fact="serial"),
             *_phases(_DNS, "resolve", "connect", "request"),
+        ),
+        "sip": (
+            _LOOKED_UP,
+            _CONNECTED,
+            *_SECURED,
+            Series(family=_SIP_STATUS, fact="status", default=0.0),
+            Series(family=_SIP_RTT, fact="rtt"),
+            Series(family=_SIP_AGAIN, fact="retransmissions", default=0.0),
+            *_phases(_SIP, "resolve", "connect", "tls", "request"),
         ),
         "icmp": (
             _LOOKED_UP,

@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from monitor.settings.blocks import Block, Words
-from monitor.settings.times import check_cron
 from probes.contract import Fact, Family
 from probes.patterns import Regex
 from probes.secret import Secret
@@ -119,30 +118,6 @@ class Journey(Block):
     """As of http."""
 
 
-class SipExpect(Block):
-    """Which answers are good."""
-
-    status: int | str | list[int | str]
-    """A code, or `2xx`."""
-
-
-class Sip(Block):
-    """SIP OPTIONS: any final answer is alive."""
-
-    host: str
-    """Name or address."""
-    port: Port | None = None
-    """5060, for tls 5061."""
-    transport: Literal["udp", "tcp", "tls"] = "udp"
-    """How."""
-    uri: str | None = None
-    """Who is asked; sip:host unless written."""
-    sender: Annotated[str | None, Field(alias="from")] = None
-    """Who asks."""
-    expect: SipExpect | None = None
-    """Which answers are good."""
-
-
 class H323(Block):
     """H.323: GatekeeperRequest and reachability of signalling; never a call."""
 
@@ -234,19 +209,6 @@ class Ocsp(Block):
     """The revocation list, whose age is looked at."""
 
 
-class Heartbeat(Block):
-    """A job elsewhere must call us in time."""
-
-    token: Secret
-    """By reference; the address it calls ends with it."""
-    expect_every: Duration | None = None
-    """How often …"""
-    cron: Annotated[str, AfterValidator(check_cron)] | None = None
-    """… or when."""
-    grace: Duration | None = None
-    """How late it may be."""
-
-
 class Browser(Block):
     """A real login in Chromium."""
 
@@ -299,13 +261,11 @@ _SECONDS: Final = {"seconds": Fact(unit="seconds", meaning="time to the answer")
 PROBES: Final[Mapping[str, tuple[type[Block], Mapping[str, Fact] | None, tuple[str, ...]]]] = MappingProxyType(
     {
         "journey": (Journey, _SECONDS, ("base_url",)),
-        "sip": (Sip, _SECONDS, ("host",)),
         "h323": (H323, _SECONDS, ("host",)),
         "stun": (Stun, _SECONDS, ("host",)),
         "snmp": (Snmp, None, ("host",)),
         "tsa": (Tsa, _SECONDS, ("url",)),
         "ocsp": (Ocsp, None, ("url", "cert", "issuer")),
-        "heartbeat": (Heartbeat, None, ("token",)),
         "browser": (Browser, _SECONDS, ()),
     }
 )

@@ -124,7 +124,7 @@ def fed() -> Exposition:
         ("a/web", "http", HTTP),
         ("a/link", "icmp", ICMP),
         ("b/web", "http", FAILED),
-        ("b/sip", "sip", HTTP),
+        ("b/future", "future", HTTP),
     ):
         exposition.outcome(id, id.split("/")[0], "system", kind, saw)
     exposition.lateness(0.004)
@@ -211,7 +211,7 @@ def test_what_was_not_reached_is_zero_and_what_cannot_be_known_is_absent():
 
 def test_a_kind_without_a_table_shows_the_basics():
     found = samples(fed())
-    names = {name for name, labels in found if ("check", "b/sip") in labels}
+    names = {name for name, labels in found if ("check", "b/future") in labels}
     assert names == {"probe_success", "probe_duration_seconds"}
 
 
@@ -383,7 +383,7 @@ def test_the_series_are_no_more_than_was_promised_and_hostile_answers_add_none()
     exposition, nodes, kinds = Exposition(version="1"), {}, {}
     for number in range(40):
         nodes[f"n{number}"] = node(f"n{number}")
-        kinds |= {f"n{number}/{kind}": kind for kind in (*KINDS, "sip")}
+        kinds |= {f"n{number}/{kind}": kind for kind in (*KINDS, "future")}
     known = catalogue(nodes, kinds)
     windows = ("1d", "7d", "30d")
 

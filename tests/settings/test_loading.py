@@ -62,7 +62,7 @@ def test_what_lacks_an_address_is_left_out_and_counted(everything: Loaded) -> No
     nodes = everything.catalogue.nodes
     assert "tslcd.00025" not in nodes
     assert nodes["tslcd.00008"].checks == ("tslcd.00008/v4",)
-    assert nodes["hnth.00004"].checks == ("hnth.00004/net",)
+    assert nodes["hnth.00004"].checks == ("hnth.00004/net", "hnth.00004/sip")
     assert {str(each) for each in everything.waiting} == {
         "tslcd.{code}/v4: 1 of 3 wait for communes.v4",
         "tslcd.{code}/v6: 3 of 3 wait for communes.v6",
