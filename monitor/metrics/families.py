@@ -44,6 +44,11 @@ _LOSS = Family("thongsuot_link_loss_ratio", "Share of the packets of the last ro
 _RTT = Family("thongsuot_link_rtt_seconds", "Average round trip of the last round")
 _JITTER = Family("thongsuot_link_jitter_seconds", "Interarrival jitter of the last round (RFC 3550)")
 _MOS = Family("thongsuot_link_mos", "Estimated opinion score for speech, 1 to 4.5")
+_TSA = Family("probe_tsa_duration_seconds", "Duration of a time stamp by phase")
+_TSA_STATUS = Family("probe_tsa_status", "PKIStatus of the answer: 0 granted, 1 granted with changes")
+_TSA_ACCURACY = Family("probe_tsa_accuracy_seconds", "How exact the time stamp says it is")
+_TSA_OFFSET = Family("probe_tsa_clock_offset_seconds", "How far the time stamped lies outside of asking and answer")
+_TSA_EXPIRY = Family("probe_tsa_signer_cert_expiry", "End of the certificate that signs time stamps, in unixtime")
 
 TLS_VERSIONS: Final[Mapping[float, str]] = MappingProxyType(
     {version: f"TLS {version}" for version in (1.0, 1.1, 1.2, 1.3)}
@@ -109,6 +114,17 @@ KINDS: Final[Mapping[str, tuple[Series, ...]]] = MappingProxyType(
             Series(family=_SIP_RTT, fact="rtt"),
             Series(family=_SIP_AGAIN, fact="retransmissions", default=0.0),
             *_phases(_SIP, "resolve", "connect", "tls", "request"),
+        ),
+        "tsa": (
+            _LOOKED_UP,
+            _CONNECTED,
+            *_SECURED,
+            Series(family=_STATUS, fact="status", default=0.0),
+            Series(family=_TSA_STATUS, fact="pki_status"),
+            Series(family=_TSA_ACCURACY, fact="accuracy"),
+            Series(family=_TSA_OFFSET, fact="clock_offset"),
+            Series(family=_TSA_EXPIRY, fact="signer_not_after"),
+            *_phases(_TSA, "resolve", "connect", "tls", "processing", "transfer"),
         ),
         "icmp": (
             _LOOKED_UP,

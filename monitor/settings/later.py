@@ -185,17 +185,6 @@ class Snmp(Block):
     """More facts: name and object id."""
 
 
-class Tsa(Block):
-    """A time stamp after RFC 3161."""
-
-    url: Text
-    """Where requests are posted."""
-    hash: Literal["sha256", "sha384", "sha512"] = "sha256"
-    """Of the imprint."""
-    ca: str | None = None
-    """A file of trusted certificates."""
-
-
 class Ocsp(Block):
     """The state of a certificate, signed and fresh."""
 
@@ -207,13 +196,6 @@ class Ocsp(Block):
     """Where; by the certificate unless written."""
     crl: Text | None = None
     """The revocation list, whose age is looked at."""
-
-
-class Browser(Block):
-    """A real login in Chromium."""
-
-    steps: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)]
-    """What is done."""
 
 
 class Alertmanager(Block):
@@ -264,9 +246,7 @@ PROBES: Final[Mapping[str, tuple[type[Block], Mapping[str, Fact] | None, tuple[s
         "h323": (H323, _SECONDS, ("host",)),
         "stun": (Stun, _SECONDS, ("host",)),
         "snmp": (Snmp, None, ("host",)),
-        "tsa": (Tsa, _SECONDS, ("url",)),
         "ocsp": (Ocsp, None, ("url", "cert", "issuer")),
-        "browser": (Browser, _SECONDS, ()),
     }
 )
 """The kinds to come: their keys, their facts (None: any name is taken), and the keys that say where the target is."""

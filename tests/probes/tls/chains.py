@@ -47,6 +47,7 @@ def make(
     authority: bool = False,
     key: Key | None = None,
     usage: x509.ObjectIdentifier | None = None,
+    critical: bool = False,
 ) -> Pair:
     """A certificate issued by another, or by itself."""
     key = key or ec.generate_private_key(ec.SECP256R1())
@@ -70,7 +71,7 @@ def make(
     if san:
         builder = builder.add_extension(x509.SubjectAlternativeName(san), critical=False)
     if usage is not None:
-        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=critical)
     signer = by.key if by else key
     return Pair(builder.sign(signer, hashes.SHA256()), key)
 
