@@ -114,7 +114,7 @@ async def _ask_datagram(
         datagrams.close()
 
 
-def judge(spec: DnsSpec, message: dns.message.Message) -> Finding:
+def judge(spec: DnsSpec, message: dns.message.QueryMessage) -> Finding:
     """Hold an answer against what was expected of it; the first rule that does not hold is the reason."""
     expect = spec.expect
     code = dns.rcode.to_text(message.rcode())
@@ -151,11 +151,10 @@ def _seen(lines: list[str]) -> str:
     return f" (first: {lines[0][:80]})" if lines else " (it is empty)"
 
 
-def _has_data(spec: DnsSpec, message: dns.message.Message) -> bool:
+def _has_data(spec: DnsSpec, message: dns.message.QueryMessage) -> bool:
     """Whether the answer holds the type asked for, aliases followed; ProbeError `protocol` when they run in a circle."""
     if spec.type == "ANY":
         return bool(message.answer)
-    assert isinstance(message, dns.message.QueryMessage)
     try:
         return message.resolve_chaining().answer is not None
     except dns.exception.DNSException as error:

@@ -90,12 +90,15 @@ class Question:
         return questions == 1 and theirs.lower() == ours.lower() and wire[end : end + 4] == self.wire[end : end + 4]
 
 
-def read(wire: bytes) -> dns.message.Message:
+def read(wire: bytes) -> dns.message.QueryMessage:
     """The answer in a packet; ProbeError `protocol` when it cannot be read."""
     try:
-        return dns.message.from_wire(wire, ignore_trailing=True)
+        message = dns.message.from_wire(wire, ignore_trailing=True)
     except _UNREADABLE as error:
         raise ProbeError(Reason.PROTOCOL, f"an answer that cannot be read ({type(error).__name__})") from error
+    if not isinstance(message, dns.message.QueryMessage):
+        raise ProbeError(Reason.PROTOCOL, "the answer is to another kind of request than a question")
+    return message
 
 
 def cut_short(wire: bytes) -> bool:

@@ -44,7 +44,7 @@ async def exchange2(route: Route, request: bytes, tools: Tools, *, head_only: bo
         async with httpx.AsyncHTTPTransport(
             verify=context, http1=True, http2=True, trust_env=False, proxy=proxy
         ) as transport:
-            response = await transport.handle_async_request(message)
+            response = await _asked(transport, message)
             try:
                 return await _read(route, response, tools, address, head_only=head_only)
             finally:
@@ -55,6 +55,14 @@ async def exchange2(route: Route, request: bytes, tools: Tools, *, head_only: bo
         raise _handshake(error, route, tools) from error
     finally:
         clock.end(started)
+
+
+async def _asked(transport: httpx.AsyncHTTPTransport, message: httpx.Request) -> httpx.Response:
+    """httpcore believes what stands in an answer's first frames: a status that is no number escapes as it failed to be read."""
+    try:
+        return await transport.handle_async_request(message)
+    except (ValueError, LookupError) as error:
+        raise ProbeError(Reason.PROTOCOL, f"the answer's header cannot be read ({type(error).__name__})") from error
 
 
 def _message(route: Route, request: bytes, address: Address, clock: "_Phases") -> httpx.Request:

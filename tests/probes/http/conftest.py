@@ -7,7 +7,7 @@ import uvloop
 from probes.tools import Workbench
 from tests.probes.http.box import now
 
-BOTH = {"test_hostile", "test_ways", "test_fuzz"}
+BOTH = {"test_hostile", "test_ways"}
 
 
 def pytest_asyncio_loop_factories(config, item):
