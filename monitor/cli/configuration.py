@@ -20,11 +20,10 @@ def register(app: typer.Typer) -> None:
 
 def validate(config: Config = DEFAULT, as_json: Json = False) -> None:
     """Check the configuration: every error with its place, what waits for an address, what is not yet in effect."""
-    from monitor import settings
-    from monitor.app.configuration import receiver_kinds
+    from monitor.app.configuration import verdict
 
     if as_json:
-        result = settings.verdict(config, environ=os.environ, receivers=receiver_kinds())
+        result = verdict(config, os.environ)
         common.say_json(result)
         raise typer.Exit(common.GOOD if result["ok"] else common.WRONG)
     loaded = common.load(config)

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from monitor.model.meetings import MeetingPlan
 from monitor.model.verdicts import Effect, Severity
 
 EMPTY: Mapping[str, str] = MappingProxyType({})
@@ -225,6 +226,7 @@ class Catalogue:
     receivers: Mapping[str, Receiver]
     routes: tuple[Route, ...]
     maintenance: tuple[MaintenancePlan, ...]
+    meetings: tuple[MeetingPlan, ...] = ()
     reports: tuple[ReportPlan, ...]
     retention: Retention
     monitor: SelfCheck

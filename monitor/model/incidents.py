@@ -47,6 +47,7 @@ class EventType(StrEnum):
     IMPAIRED = "monitor.impaired"
     RECOVERED = "monitor.recovered"
     REPORT_READY = "report.ready"
+    MEETING_READINESS = "meeting.readiness"
     TEST = "test"
     # Rows of the history that nobody is sent.
     AFFECTED = "affected"

@@ -20,6 +20,7 @@ from monitor.notify import webhook
 from monitor.notify.body import body, message_id, report_body, test_body
 from monitor.notify.contract import Delivery, Kind, Result
 from monitor.notify.courier import AddressNotAllowedError, Courier
+from monitor.notify.meeting import meeting_body
 
 __all__ = [
     "KINDS",
@@ -29,6 +30,7 @@ __all__ = [
     "Result",
     "body",
     "deliver",
+    "meeting_body",
     "message_id",
     "report_body",
     "test_body",

@@ -53,7 +53,7 @@ def body(
         acknowledged_by=one_line(incident.acknowledged_by),
         pause_reason=one_line(incident.pause_reason),
     )
-    url = _link(catalogue.daemon.public_url if public_url is None else public_url, "incidents", incident.id)
+    url = link(catalogue.daemon.public_url if public_url is None else public_url, "incidents", incident.id)
     telling = text.Telling(
         event=event,
         incident=incident,
@@ -66,7 +66,7 @@ def body(
         into=harmless(into.name if into else incident.merged_into),
     )
     data = {"incident": incident_object(incident, known, affected, url=url, now=now)}
-    return _message(event.type, event.at, data, text.title(telling), text.text(telling))
+    return envelope(event.type, event.at, data, text.title(telling), text.text(telling))
 
 
 def report_body(
@@ -95,23 +95,25 @@ def report_body(
     if url:
         lines.append(words.say("line.incident", lang, url=url))
     title = words.say("title.report.ready", lang, period=label)
-    return _message(EventType.REPORT_READY, at, data, title, "\n".join(lines) or title)
+    return envelope(EventType.REPORT_READY, at, data, title, "\n".join(lines) or title)
 
 
 def test_body(*, receiver: str, at: datetime, lang: Language) -> bytes:
     """There is no incident; can you hear us?"""
     said = words.say("line.test", lang, receiver=receiver)
-    return _message(EventType.TEST, at, {"receiver": receiver}, words.say("title.test", lang), said)
+    return envelope(EventType.TEST, at, {"receiver": receiver}, words.say("title.test", lang), said)
 
 
 test_body.__test__ = False  # type: ignore[attr-defined]
 
 
-def _link(base: str, *parts: str) -> str | None:
+def link(base: str, *parts: str) -> str | None:
+    """An address under a base that people can reach; None where there is no base."""
     return "/".join((base.rstrip("/"), *(quote(part, safe="") for part in parts))) if base else None
 
 
-def _message(kind: EventType, at: datetime, data: Mapping[str, Any], title: str, said: str) -> bytes:
+def envelope(kind: EventType, at: datetime, data: Mapping[str, Any], title: str, said: str) -> bytes:
+    """Every message's outer shape, as bytes."""
     whole = {
         "type": kind.value,
         "timestamp": rfc3339(at),

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from monitor.model import Catalogue, Incident, Node
+from monitor.model import Catalogue, Incident, Meeting, Node, Point
 from monitor.rules import clock
+from monitor.rules.ipv6 import Share
 
 AFFECTED_LIMIT = 500
 """Nodes that are listed by name; `affected_total` counts them all. Enough for every commune of a province with all it has."""
@@ -72,4 +73,50 @@ def incident_object(
         "affected": [brief(each) for each in hurt[:AFFECTED_LIMIT]],
         "affected_total": len(hurt),
         "maintenance": incident.maintenance,
+    }
+
+
+def point_object(point: Point, catalogue: Catalogue) -> dict[str, Any]:
+    """One point of a meeting that is not ready. `loss` is a ratio, `mos` an estimate for speech; both its link's, null when not measured."""
+    return {
+        **brief(known_node(catalogue, point.node)),
+        "lack": point.lack.value,
+        "reason": point.reason.value,
+        "blamed_on": point.blamed_on or None,
+        "loss": None if point.loss is None else round(point.loss, 4),
+        "mos": None if point.mos is None else round(point.mos, 2),
+    }
+
+
+def meeting_object(
+    meeting: Meeting, points: Iterable[Point], catalogue: Catalogue, *, url: str | None
+) -> dict[str, Any]:
+    """`data.meeting` of the webhook, and the core of the API's meeting."""
+    known = list(points)
+    lacking = [point for point in known if not point.ready]
+    return {
+        "id": meeting.id,
+        "plan": meeting.plan,
+        "name": meeting.name,
+        "url": url,
+        "start": rfc3339(meeting.start),
+        "end": rfc3339(meeting.end),
+        "ready": len(known) - len(lacking),
+        "total": len(known),
+        "not_ready": [point_object(point, catalogue) for point in lacking[:AFFECTED_LIMIT]],
+    }
+
+
+def ipv6_object(share: Share) -> dict[str, Any]:
+    """Communes by how their IPv6 stands, and the share of them that works with its bounds (ratios, null when nothing is known)."""
+    return {
+        "communes": share.communes,
+        "asked": share.asked,
+        "working": share.working,
+        "failing": share.failing,
+        "unknown": share.unknown,
+        "unasked": share.unasked,
+        "ratio": share.ratio,
+        "low": share.low,
+        "high": share.high,
     }

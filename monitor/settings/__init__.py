@@ -9,11 +9,13 @@ from typing import Any
 from monitor.settings.effect import NotInEffect
 from monitor.settings.kinds import ReceiverKind
 from monitor.settings.load import Loaded, Waiting, load, verdict
+from monitor.settings.meetings import Almanac
 from monitor.settings.problems import ConfigError, Problem
 from monitor.settings.reload import Change, Difference, Plan, plan
 from monitor.settings.schema import NO_RECEIVERS, grammar
 
 __all__ = [
+    "Almanac",
     "Change",
     "ConfigError",
     "Difference",

@@ -227,6 +227,36 @@ class MaintenanceBlock(Block):
         return self
 
 
+class MeetingBlock(Block):
+    """A video meeting: `from` and `to`, or `cron` and `for`."""
+
+    id: Annotated[str, AfterValidator(times.check_word)]
+    """A name of its own: letters, digits, dots, dashes."""
+    name: Annotated[str, Field(min_length=1)]
+    """As the page and the messages print it."""
+    nodes: Selectors | None = None
+    """Which points take part; every node of type video when it is not written."""
+    start: Annotated[Moment | None, Field(alias="from")] = None
+    """Local to the province, or RFC 3339."""
+    end: Annotated[Moment | None, Field(alias="to")] = None
+    """Its end."""
+    cron: Annotated[str, AfterValidator(times.check_cron)] | None = None
+    """minute hour day month weekday, local to the province."""
+    length: Annotated[Length | None, Field(alias="for")] = None
+    """How long each time."""
+    ready_before: Annotated[Length, Field(le=timedelta(days=1))] = timedelta(minutes=60)
+    """How long before the beginning every point is looked at, and told of."""
+    every: Pace = timedelta(seconds=30)
+    """How often the points and their links are probed from then to the end."""
+
+    @model_validator(mode="after")
+    def _once_or_again(self) -> Self:
+        once, again = (self.start is not None, self.end is not None), (self.cron is not None, self.length is not None)
+        if (once, again) not in (((True, True), (False, False)), ((False, False), (True, True))):
+            raise ValueError("a meeting has from and to, or cron and for")
+        return self
+
+
 class ReportBlock(Block):
     """One report on schedule."""
 
@@ -299,6 +329,8 @@ class FileBlock(Block):
     """Who is told of what."""
     maintenance: tuple[MaintenanceBlock, ...] = ()
     """Announced work."""
+    meetings: tuple[MeetingBlock, ...] = ()
+    """Video meetings, whose points are looked at beforehand."""
     reports: ReportsBlock = ReportsBlock()
     """Which reports are made by themselves."""
     holidays: str | None = None

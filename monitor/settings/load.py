@@ -19,6 +19,7 @@ from monitor.settings.effect import NotInEffect, idle_receiver, not_in_effect
 from monitor.settings.fingerprint import fingerprint
 from monitor.settings.inventory import Lack
 from monitor.settings.kinds import ReceiverKind
+from monitor.settings.meetings import Almanac, Meetings
 from monitor.settings.problems import ConfigError, Problem, merge_repeats
 from monitor.settings.references import UNSET, References, check_texts
 from monitor.settings.schema import NO_RECEIVERS, Grammar, grammar
@@ -61,11 +62,13 @@ def load(
     environ: Mapping[str, str],
     strict_references: bool = False,
     receivers: Mapping[str, ReceiverKind] = NO_RECEIVERS,
+    almanac: Almanac | None = None,
 ) -> Loaded:
     """Read, check and build; `ConfigError` has everything that is wrong.
 
     `receivers` are the kinds that messages can be sent to, by name (`monitor.notify.KINDS`). A reference that stands
-    for nothing is a warning, or with `strict_references` a problem; but a check whose address it is just waits for it.
+    for nothing is a warning, or with `strict_references` a problem; but a check whose address it is just waits for it. Without an
+    `almanac` nothing is said of announced work that falls into a meeting where one of them comes round.
     """
     path = Path(path)
     root, sources = gather(path)
@@ -85,7 +88,7 @@ def load(
     draft = Draft(file, validation, incomplete=sources.incomplete)
     _check_holidays(draft)
     waiting_anchors = sum(lack.subject.startswith(f"{MONITOR}/") for lack in shelf.lacks)
-    catalogue = _catalogue(draft, words, sources.shortened | shelf.shortened, waiting_anchors)
+    catalogue = _catalogue(draft, words, sources.shortened | shelf.shortened, waiting_anchors, almanac)
     for problem, needed in _unset(validation, words):
         (problems if needed and strict_references else draft.warnings).append(problem)
     problems += draft.problems
@@ -109,10 +112,11 @@ def verdict(
     environ: Mapping[str, str],
     strict_references: bool = False,
     receivers: Mapping[str, ReceiverKind] = NO_RECEIVERS,
+    almanac: Almanac | None = None,
 ) -> dict[str, Any]:
     """What `validate --json` prints: never an exception for a wrong file."""
     try:
-        loaded = load(path, environ=environ, strict_references=strict_references, receivers=receivers)
+        loaded = load(path, environ=environ, strict_references=strict_references, receivers=receivers, almanac=almanac)
     except ConfigError as error:
         return {
             "ok": False,
@@ -137,7 +141,9 @@ def verdict(
     }
 
 
-def _catalogue(draft: Draft, words: Grammar, shortened: set[str], waiting_anchors: int) -> Catalogue:
+def _catalogue(
+    draft: Draft, words: Grammar, shortened: set[str], waiting_anchors: int, almanac: Almanac | None
+) -> Catalogue:
     file = draft.file
     checks = Checks(draft, words.probes)
     nodes, made = Nodes(draft, checks, shortened).build()
@@ -145,6 +151,7 @@ def _catalogue(draft: Draft, words: Grammar, shortened: set[str], waiting_anchor
     receivers = telling.receivers()
     zone = ZoneInfo(file.province.timezone)
     host, _, port = file.daemon.listen.rpartition(":")
+    maintenance = telling.maintenance(zone, nodes)
     return Catalogue(
         province=Province(
             id=file.province.id,
@@ -165,7 +172,8 @@ def _catalogue(draft: Draft, words: Grammar, shortened: set[str], waiting_anchor
         checks=MappingProxyType(made),
         receivers=MappingProxyType(receivers),
         routes=telling.routes(receivers),
-        maintenance=telling.maintenance(zone, nodes),
+        maintenance=maintenance,
+        meetings=Meetings(draft, zone, almanac).build(nodes, made, maintenance),
         reports=telling.reports(receivers),
         retention=Retention(**file.reports.retention.model_dump()),
         monitor=_self_check(draft, checks, waiting_anchors),

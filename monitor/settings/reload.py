@@ -80,7 +80,7 @@ def plan(old: Catalogue, new: Catalogue) -> Plan:
         new_phases=tuple(moved),
         others=tuple(
             name
-            for name in ("province", "parties", "routes", "maintenance", "reports", "retention", "monitor")
+            for name in ("province", "parties", "routes", "maintenance", "meetings", "reports", "retention", "monitor")
             if getattr(old, name) != getattr(new, name)
         ),
         restart=tuple(

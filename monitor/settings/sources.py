@@ -21,7 +21,7 @@ from monitor.settings.problems import Place, Problem, fold, guess
 FILES_LIMIT: Final = 1_000
 
 MAPPINGS: Final = ("parties", "nodes", "inventories", "groups", "receivers", "reports")
-LISTS: Final = ("for_each", "routes", "maintenance")
+LISTS: Final = ("for_each", "routes", "maintenance", "meetings")
 _NAMED: Final = ("parties", "nodes", "inventories", "groups", "receivers")
 _NAME = re.compile(r"\w[\w.-]{0,127}")
 

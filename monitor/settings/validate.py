@@ -217,6 +217,7 @@ def _thing(path: Path) -> Path:
         "reports",
         "routes",
         "maintenance",
+        "meetings",
     ):
         return path[:2]
     return path[:1]

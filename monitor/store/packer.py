@@ -137,8 +137,10 @@ class Packer:
         work.add(sql.attempts, [*map(tables.ATTEMPTS.pack, batch.attempts)])
         work.add(sql.windows, [*map(tables.WINDOWS.pack, batch.windows)])
         work.add(sql.reports, [*map(tables.REPORTS.pack, batch.reports)])
+        work.add(sql.readiness, [*map(tables.READINESS.pack, batch.readiness)])
         work.add(sql.steps, [*map(tables.STEPS.pack, batch.steps)])
         work.add(sql.tokens, [*map(tables.TOKENS.pack, batch.tokens)])
+        work.add(sql.heartbeats, [*map(tables.HEARTBEATS.pack, batch.heartbeats)])
         work.add(sql.audit, [self._chained(entry, work) for entry in batch.audit])
 
     def settle(self, work: Work) -> None:

@@ -11,12 +11,13 @@ from typing import Self
 
 from sqlalchemy import text
 
-from monitor.model import Gap, Incident, IncidentEvent, IncidentState, Transition, Window
+from monitor.model import Gap, Incident, IncidentEvent, IncidentState, Readiness, Transition, Window
 from monitor.store.engines import FILE, Database, Postgres, Sqlite, refuse_newer
 from monitor.store.readers import Readers
 from monitor.store.records import (
     AuditEntry,
     ClockStep,
+    Heartbeat,
     Hour,
     Memory,
     Page,
@@ -112,6 +113,14 @@ class StoreReader:
     async def reports(self, kind: str | None = None) -> tuple[ReportRun, ...]:
         """Reports made, oldest first."""
         return await self._read.reports(kind)
+
+    async def heartbeats(self) -> tuple[Heartbeat, ...]:
+        """What every job has told us so far, by check."""
+        return await self._read.heartbeats()
+
+    async def readiness(self, since: datetime) -> tuple[Readiness, ...]:
+        """What was told of meetings that end after `since`, by start and sequence."""
+        return await self._read.readiness(since)
 
     async def steps(self, start: datetime, end: datetime) -> tuple[ClockStep, ...]:
         """Jumps of the wall clock in [start, end)."""

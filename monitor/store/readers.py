@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.model import CheckState, Gap, Incident, IncidentEvent, IncidentState, Transition, Window
+from monitor.model import CheckState, Gap, Incident, IncidentEvent, IncidentState, Readiness, Transition, Window
 from monitor.store import schema, tables
 from monitor.store.engines import Database
 from monitor.store.mapping import Mapped, micros, moment
@@ -19,6 +19,7 @@ from monitor.store.packer import chain
 from monitor.store.records import (
     AuditEntry,
     ClockStep,
+    Heartbeat,
     Memory,
     MessageState,
     Page,
@@ -229,6 +230,18 @@ class Readers:
         row = schema.reports.c
         query = select(*columns(tables.REPORTS)).order_by(row.generated_at, row.kind, row.period)
         return await self._all(tables.REPORTS, query if kind is None else query.where(row.kind == kind))
+
+    async def heartbeats(self) -> tuple[Heartbeat, ...]:
+        """See Store.heartbeats."""
+        return await self._all(
+            tables.HEARTBEATS, select(*columns(tables.HEARTBEATS)).order_by(schema.heartbeats.c.check)
+        )
+
+    async def readiness(self, since: datetime) -> tuple[Readiness, ...]:
+        """See Store.readiness."""
+        row = schema.readiness.c
+        query = select(*columns(tables.READINESS)).where(row.end > micros(since))
+        return await self._all(tables.READINESS, query.order_by(row.start, row.meeting, row.sequence))
 
     async def steps(self, start: datetime, end: datetime) -> tuple[ClockStep, ...]:
         """See Store.steps."""

@@ -10,8 +10,9 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from monitor.model import CheckState, Incident, IncidentEvent, Message, NodeState, Transition, Window
+from monitor.model import CheckState, Incident, IncidentEvent, Message, NodeState, Readiness, Transition, Window
 from probes.contract import Outcome, Reason, Seen
+from probes.heartbeat_calls import Heard
 
 NO_FACTS: Mapping[str, float] = MappingProxyType({})
 NO_DATA: Mapping[str, Any] = MappingProxyType({})
@@ -148,8 +149,18 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """What a job elsewhere has told us, by the check that waits for it. `schedule` is the one that `heard.since` belongs to, as text."""
+
+    check: str
+    schedule: str
+    heard: Heard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One unit of work: all of it is stored, or none. States, incidents, windows, reports and tokens replace the row of the same id;
+    """One unit of work: all of it is stored, or none. States, incidents, windows, reports, readiness, tokens and heartbeats
+    replace the row of the same id;
     a message whose id is already there changes nothing; the rest is appended.
     """
 
@@ -163,9 +174,11 @@ class Batch:
     windows: Sequence[Window] = ()
     attempts: Sequence[Attempt] = ()
     reports: Sequence[ReportRun] = ()
+    readiness: Sequence[Readiness] = ()
     steps: Sequence[ClockStep] = ()
     audit: Sequence[AuditEntry] = ()
     tokens: Sequence[Token] = ()
+    heartbeats: Sequence[Heartbeat] = ()
 
     @property
     def rows(self) -> int:

@@ -32,6 +32,7 @@ async def renames(connection: AsyncConnection, sql: Statements, nodes: Mapping[s
         (schema.nodes, schema.nodes.c.node),
         (schema.transitions, schema.transitions.c.subject),
         (schema.incidents, schema.incidents.c.node),
+        (schema.heartbeats, schema.heartbeats.c.check),
     )
     changes: list[Change] = []
     for table, column in places:

@@ -296,6 +296,21 @@ reports = Table(
     PrimaryKeyConstraint("kind", "period"),
 )
 
+readiness = Table(
+    "readiness",
+    metadata,
+    _text("meeting"),
+    _int("sequence"),
+    _text("plan"),
+    _time("at"),
+    _time("start"),
+    _time("end"),
+    _text("points"),
+    PrimaryKeyConstraint("meeting", "sequence"),
+    Index("readiness_by_end", "end"),
+)
+"""What was told of the points of video meetings."""
+
 steps = Table("steps", metadata, Column("id", _serial, primary_key=True), _time("at"), _number("seconds"))
 
 tokens = Table(
@@ -309,6 +324,9 @@ tokens = Table(
     _maybe_time("expires_at"),
     _maybe_time("revoked_at"),
 )
+
+heartbeats = Table("heartbeats", metadata, Column("check", Text, primary_key=True), _text("schedule"), _text("heard"))
+"""What jobs elsewhere have told us, one row for each; never their tokens."""
 
 audit = Table(
     "audit",

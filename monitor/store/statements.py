@@ -64,8 +64,10 @@ class Statements:
         self.attempts = insert(schema.deliveries, dialect, tables.ATTEMPTS.columns, "fail")
         self.windows = self._replace(tables.WINDOWS)
         self.reports = self._replace(tables.REPORTS)
+        self.readiness = self._replace(tables.READINESS)
         self.steps = insert(schema.steps, dialect, tables.STEPS.columns, "fail")
         self.tokens = self._replace(tables.TOKENS)
+        self.heartbeats = self._replace(tables.HEARTBEATS)
         self.audit = insert(schema.audit, dialect, ("id", *tables.AUDIT.columns, "chain"), "fail")
         self.runs = insert(
             schema.runs, dialect, ("id", "started_at", "beat_at", "ended_at", "version", "boot_id"), "replace"

@@ -1,9 +1,9 @@
 """Which noun lives in which table."""
 
-from monitor.model import CheckState, Incident, IncidentEvent, Message, NodeState, Transition, Window
+from monitor.model import CheckState, Incident, IncidentEvent, Message, NodeState, Readiness, Transition, Window
 from monitor.store import schema
 from monitor.store.mapping import Mapped
-from monitor.store.records import Attempt, AuditEntry, ClockStep, ReportRun, Token
+from monitor.store.records import Attempt, AuditEntry, ClockStep, Heartbeat, ReportRun, Token
 
 CHECKS = Mapped(CheckState, schema.checks)
 NODES = Mapped(NodeState, schema.nodes)
@@ -14,6 +14,8 @@ MESSAGES = Mapped(Message, schema.messages)
 WINDOWS = Mapped(Window, schema.maintenance)
 ATTEMPTS = Mapped(Attempt, schema.deliveries)
 REPORTS = Mapped(ReportRun, schema.reports)
+READINESS = Mapped(Readiness, schema.readiness)
 STEPS = Mapped(ClockStep, schema.steps)
 TOKENS = Mapped(Token, schema.tokens)
 AUDIT = Mapped(AuditEntry, schema.audit)
+HEARTBEATS = Mapped(Heartbeat, schema.heartbeats)

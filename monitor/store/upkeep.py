@@ -259,5 +259,6 @@ def _too_old(samples: int, hourly: int, ledger: int) -> Iterable[tuple[Table, Co
     yield schema.maintenance, schema.maintenance.c.end < ledger
     yield schema.runs, schema.runs.c.beat_at < ledger
     yield schema.reports, schema.reports.c.generated_at < ledger
+    yield schema.readiness, schema.readiness.c.end < ledger
     yield schema.steps, schema.steps.c.at < ledger
     yield schema.audit, schema.audit.c.at < ledger

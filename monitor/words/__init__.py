@@ -7,6 +7,7 @@ Never: decides, reads a clock or a file, or imports a noun of another floor: it 
 from monitor.words.catalogue import fields, keys, say
 from monitor.words.collation import Key as SortKey
 from monitor.words.collation import sort_key
+from monitor.words.meetings import lack
 from monitor.words.numbers import NOTHING, Lang, number, percent
 from monitor.words.reasons import REASONS
 from monitor.words.terms import (
@@ -42,6 +43,7 @@ __all__ = [
     "formal_day",
     "incident_state",
     "keys",
+    "lack",
     "moment",
     "node_type",
     "number",

@@ -69,6 +69,7 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = {
     "tsa": ("dịch vụ dấu thời gian không cấp dấu hợp lệ", "no valid time stamp"),
     "ocsp": ("dịch vụ kiểm tra chứng thư số trả lời không hợp lệ", "no valid OCSP answer"),
     "missed": ("tác vụ định kỳ không báo về đúng hạn", "the job did not report in time"),
+    "reported": ("tác vụ định kỳ báo lỗi", "the job reported that it failed"),
     "down_if": ("số đo vượt ngưỡng gián đoạn", "a measure crossed the limit for down"),
     "own_network": ("máy giám sát mất mạng", "the monitor has no network"),
     "own_dns": ("máy chủ tên miền của máy giám sát không trả lời", "the monitor's resolver does not answer"),
@@ -82,4 +83,5 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = {
     "own_config": ("cấu hình giám sát chưa đúng", "the monitor's configuration is wrong"),
     "own_bug": ("lỗi phần mềm giám sát", "a bug in the monitor"),
     "own_not_running": ("hệ thống giám sát không chạy", "the monitor was not running"),
+    "own_waiting": ("chưa đến hạn báo lần đầu", "the first report is not due yet"),
 }

@@ -78,6 +78,7 @@ EVENTS: Final[Table] = {
     "monitor.impaired": ("hệ thống giám sát bị hạn chế", "monitor impaired"),
     "monitor.recovered": ("hệ thống giám sát đã trở lại", "monitor recovered"),
     "report.ready": ("đã có báo cáo", "report ready"),
+    "meeting.readiness": ("tình trạng sẵn sàng trước phiên họp", "readiness for a meeting"),
     "test": ("tin thử", "test"),
     "affected": ("thêm đối tượng bị ảnh hưởng", "affected"),
     "commented": ("ghi chú", "comment"),

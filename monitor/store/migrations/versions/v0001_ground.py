@@ -77,6 +77,13 @@ def upgrade() -> None:
     )
     op.create_index("deliveries_by_message", "deliveries", ["message"], unique=False)
     op.create_table(
+        "heartbeats",
+        sa.Column("check", sa.Text(), nullable=False),
+        sa.Column("schedule", sa.Text(), nullable=False),
+        sa.Column("heard", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("check"),
+    )
+    op.create_table(
         "hourly",
         sa.Column("start", sa.BigInteger(), nullable=False),
         sa.Column("check", sa.Integer(), nullable=False),
@@ -201,6 +208,18 @@ def upgrade() -> None:
         sa.Column("sha", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("kind", "period"),
     )
+    op.create_table(
+        "readiness",
+        sa.Column("meeting", sa.Text(), nullable=False),
+        sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("start", sa.BigInteger(), nullable=False),
+        sa.Column("end", sa.BigInteger(), nullable=False),
+        sa.Column("points", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("meeting", "sequence"),
+    )
+    op.create_index("readiness_by_end", "readiness", ["end"], unique=False)
     op.create_table(
         "runs",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
