@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from probes import browser, dns, heartbeat, http, icmp, sip, tcp, tls, tsa
+from probes import browser, dns, heartbeat, http, icmp, sip, snmp, stun, tcp, tls, tsa
 from probes.contract import (
     Address,
     Fact,
@@ -58,8 +58,10 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             icmp.KIND,
             heartbeat.KIND,
             sip.KIND,
+            stun.KIND,
             tsa.KIND,
             browser.KIND,
+            snmp.KIND,
         )
     }
 )

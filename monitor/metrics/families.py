@@ -40,6 +40,22 @@ _SIP = Family("probe_sip_duration_seconds", "Duration of SIP OPTIONS by phase")
 _SIP_STATUS = Family("probe_sip_status_code", "Final SIP status code")
 _SIP_RTT = Family("probe_sip_rtt_seconds", "Time to the first word of the SIP server")
 _SIP_AGAIN = Family("probe_sip_retransmissions", "Times the SIP request was sent again")
+_STEPS = Family("probe_browser_steps", "Steps that were done in the browser")
+_REQUESTS = Family("probe_browser_requests", "Requests that the pages made")
+_UNANSWERED = Family("probe_browser_failed_requests", "Requests of the pages that got no answer")
+_TRANSFERRED = Family("probe_browser_transferred_bytes", "What came over the network, TLS included")
+_CONSOLE = Family("probe_browser_console_errors", "Errors in the pages' console")
+_DOM = Family("probe_browser_dom_seconds", "Until the last page opened could be used")
+_LOAD = Family("probe_browser_load_seconds", "Until everything of the last page opened was loaded")
+_BROWSER_MEMORY = Family("probe_browser_memory_bytes", "The most that the whole browser held during the run")
+_BROWSER = Family(
+    "probe_browser_wait_seconds", "Time before the first step by phase: a free place, the browser's start"
+)
+_STUN = Family("probe_stun_duration_seconds", "Duration of STUN binding and TURN allocation by phase")
+_STUN_RTT = Family("probe_stun_rtt_seconds", "Round trip of the STUN binding")
+_STUN_AGAIN = Family("probe_stun_retransmissions", "Times a STUN request was sent again")
+_STUN_ERROR = Family("probe_stun_error_code", "Error code of the STUN or TURN server, 0 when there was none")
+_TURN_LIFETIME = Family("probe_turn_lifetime_seconds", "Lifetime of the allocation that the TURN server granted")
 _LOSS = Family("thongsuot_link_loss_ratio", "Share of the packets of the last round that did not come back")
 _RTT = Family("thongsuot_link_rtt_seconds", "Average round trip of the last round")
 _JITTER = Family("thongsuot_link_jitter_seconds", "Interarrival jitter of the last round (RFC 3550)")
@@ -49,6 +65,14 @@ _TSA_STATUS = Family("probe_tsa_status", "PKIStatus of the answer: 0 granted, 1 
 _TSA_ACCURACY = Family("probe_tsa_accuracy_seconds", "How exact the time stamp says it is")
 _TSA_OFFSET = Family("probe_tsa_clock_offset_seconds", "How far the time stamped lies outside of asking and answer")
 _TSA_EXPIRY = Family("probe_tsa_signer_cert_expiry", "End of the certificate that signs time stamps, in unixtime")
+
+_BEAT = Family(
+    "thongsuot_heartbeat_last_timestamp_seconds", "When the latest good call of the job came, in unix seconds"
+)
+_AGE = Family("thongsuot_heartbeat_age_seconds", "Time from the latest good call of the job to the latest look at it")
+_BEATS = Family("thongsuot_heartbeat_calls", "Calls of the job so far that said how a run ended")
+_RUN = Family("thongsuot_heartbeat_duration_seconds", "How long the job's latest run took, by its own two calls")
+_EXIT = Family("thongsuot_heartbeat_exit_status", "Exit status that the job's latest call gave")
 
 TLS_VERSIONS: Final[Mapping[float, str]] = MappingProxyType(
     {version: f"TLS {version}" for version in (1.0, 1.1, 1.2, 1.3)}
@@ -95,6 +119,18 @@ KINDS: Final[Mapping[str, tuple[Series, ...]]] = MappingProxyType(
             Series(family=_REGEX, fact="failed_due_to_regex", default=0.0),
             *_phases(_HTTP, "resolve", "connect", "tls", "processing", "transfer"),
         ),
+        "browser": (
+            Series(family=_STATUS, fact="status", default=0.0),
+            Series(family=_STEPS, fact="steps", default=0.0),
+            Series(family=_REQUESTS, fact="requests", default=0.0),
+            Series(family=_UNANSWERED, fact="failed_requests", default=0.0),
+            Series(family=_TRANSFERRED, fact="bytes", default=0.0),
+            Series(family=_CONSOLE, fact="console_errors", default=0.0),
+            Series(family=_DOM, fact="dom_seconds"),
+            Series(family=_LOAD, fact="load_seconds"),
+            Series(family=_BROWSER_MEMORY, fact="memory_bytes"),
+            *_phases(_BROWSER, "queue", "browser"),
+        ),
         "tcp": (_LOOKED_UP, _CONNECTED, *_SECURED, Series(family=_REGEX, fact="failed_due_to_regex", default=0.0)),
         "tls": (_LOOKED_UP, _CONNECTED, *_SECURED),
         "dns": (
@@ -125,6 +161,23 @@ KINDS: Final[Mapping[str, tuple[Series, ...]]] = MappingProxyType(
             Series(family=_TSA_OFFSET, fact="clock_offset"),
             Series(family=_TSA_EXPIRY, fact="signer_not_after"),
             *_phases(_TSA, "resolve", "connect", "tls", "processing", "transfer"),
+        ),
+        "stun": (
+            _LOOKED_UP,
+            _CONNECTED,
+            *_SECURED,
+            Series(family=_STUN_RTT, fact="rtt"),
+            Series(family=_STUN_AGAIN, fact="retransmissions", default=0.0),
+            Series(family=_STUN_ERROR, fact="error_code", default=0.0),
+            Series(family=_TURN_LIFETIME, fact="lifetime"),
+            *_phases(_STUN, "resolve", "connect", "tls", "binding", "allocate"),
+        ),
+        "heartbeat": (
+            Series(family=_BEAT, fact="last_at"),
+            Series(family=_AGE, fact="age_seconds"),
+            Series(family=_BEATS, fact="beats", default=0.0),
+            Series(family=_RUN, fact="duration_seconds"),
+            Series(family=_EXIT, fact="exit_status"),
         ),
         "icmp": (
             _LOOKED_UP,

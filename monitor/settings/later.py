@@ -129,28 +129,6 @@ class H323(Block):
     """TCP."""
 
 
-class Turn(Block):
-    """Credentials of a TURN server."""
-
-    user: Text
-    """Who."""
-    password: Secret
-    """By reference."""
-
-
-class Stun(Block):
-    """STUN Binding."""
-
-    host: str
-    """Name or address."""
-    port: Port = 3478
-    """Where."""
-    transport: Literal["udp", "tcp", "tls"] = "udp"
-    """How."""
-    turn: Turn | None = None
-    """Allocate, too."""
-
-
 class SnmpUser(Block):
     """One protocol and pass phrase of SNMPv3."""
 
@@ -244,7 +222,6 @@ PROBES: Final[Mapping[str, tuple[type[Block], Mapping[str, Fact] | None, tuple[s
     {
         "journey": (Journey, _SECONDS, ("base_url",)),
         "h323": (H323, _SECONDS, ("host",)),
-        "stun": (Stun, _SECONDS, ("host",)),
         "snmp": (Snmp, None, ("host",)),
         "ocsp": (Ocsp, None, ("url", "cert", "issuer")),
     }
