@@ -119,9 +119,8 @@ class Box:
         truth = folder / "truth.jsonl"
         self.weather = Weather(plan=plan(self.people), truth=truth, now=lambda: datetime.now(UTC), slow=slow)
         self.receiver = Receiver(secret, folder / "inbox.jsonl", arrived)
-        self._listeners: list[servers.Listener] = []
+        self._listeners: list[servers.Listener | servers.Datagrams] = []
         self._inbox: asyncio.Server | None = None
-        self._names: asyncio.DatagramTransport | None = None
         self._syncing: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
@@ -143,17 +142,18 @@ class Box:
         for commune in self.people:
             self._add(f"tslcd.{commune.code}", commune.address, 0, partial(servers.line, name=commune.code))
             self._add(f"hnth.{commune.code}", commune.address, 1, servers.video)
+        self._add_datagrams("ten_mien", NAMES, 0, partial(servers.Names, address=MOTCUA))
         await asyncio.gather(*(listener.sync() for listener in self._listeners))
-        loop = asyncio.get_running_loop()
-        self._names, _ = await loop.create_datagram_endpoint(
-            lambda: servers.Names(partial(self.weather.of, "ten_mien"), MOTCUA), local_addr=(NAMES, self.port)
-        )
         self._inbox = await self.receiver.serve(INBOX, self.port)
         self.weather.listeners.append(self._sync)
 
     def _add(self, node: str, host: str, offset: int, kind: Callable[..., Any], **tls: Any) -> None:
         weather = partial(self.weather.of, node)
         self._listeners.append(servers.Listener(host, self.port + offset, weather, kind(weather), **tls))
+
+    def _add_datagrams(self, node: str, host: str, offset: int, kind: Callable[..., asyncio.DatagramProtocol]) -> None:
+        weather = partial(self.weather.of, node)
+        self._listeners.append(servers.Datagrams(host, self.port + offset, weather, partial(kind, weather)))
 
     def _sync(self) -> None:
         for listener in self._listeners:
@@ -165,8 +165,6 @@ class Box:
         """Stop every server."""
         for listener in self._listeners:
             listener.close()
-        if self._names is not None:
-            self._names.close()
         if self._inbox is not None:
             self._inbox.close()
 

@@ -99,6 +99,28 @@ class Listener:
             self._server = None
 
 
+class Datagrams:
+    """A bound UDP socket that closes while its node refuses: the kernel then says so, as of a machine whose program is not running."""
+
+    def __init__(self, host: str, port: int, weather: Weather, factory: Callable[[], asyncio.DatagramProtocol]) -> None:
+        self._host, self._port, self._weather, self._factory = host, port, weather, factory
+        self._transport: asyncio.DatagramTransport | None = None
+
+    async def sync(self) -> None:
+        """Make what is bound agree with the weather."""
+        if self._weather().refused:
+            self.close()
+        elif self._transport is None:
+            loop = asyncio.get_running_loop()
+            self._transport, _ = await loop.create_datagram_endpoint(self._factory, local_addr=(self._host, self._port))
+
+    def close(self) -> None:
+        """Let the socket go."""
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+
+
 def _http_whole(data: bytes) -> bool:
     head, separator, body = data.partition(b"\r\n\r\n")
     if not separator:
