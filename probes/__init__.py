@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from probes import browser, dns, heartbeat, http, icmp, sip, snmp, stun, tcp, tls, tsa
+from probes import browser, dns, heartbeat, http, icmp, ocsp, sip, snmp, stun, tcp, tls, tsa
 from probes.contract import (
     Address,
     Fact,
@@ -60,6 +60,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             sip.KIND,
             stun.KIND,
             tsa.KIND,
+            ocsp.KIND,
             browser.KIND,
             snmp.KIND,
         )

@@ -110,6 +110,8 @@ class Reason(StrEnum):
     TSA = "tsa"
     OCSP = "ocsp"
     MISSED = "missed"
+    REPORTED = "reported"
+    """The job itself told us that it failed."""
     DOWN_IF = "down_if"
     """A fact crossed the check's own `down_if` line."""
     # Ours: we could not look.
@@ -125,11 +127,26 @@ class Reason(StrEnum):
     OWN_CONFIG = "own_config"
     OWN_BUG = "own_bug"
     OWN_NOT_RUNNING = "own_not_running"
+    OWN_WAITING = "own_waiting"
+    """Nothing is known yet: the first word is not due so soon."""
 
     @property
     def ours(self) -> bool:
         """Whether it names a fault of the monitor, not of the target."""
         return self.value.startswith("own_")
+
+
+ATTACHMENT_LIMIT = 512 * 1024
+"""Bytes of one attachment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """Evidence of a failed run: `name` is a short word of ours (`page`), `data` at most ATTACHMENT_LIMIT bytes, never a secret."""
+
+    name: str
+    media_type: str
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +164,8 @@ class Outcome:
     seconds: float
     phases: Mapping[str, float] = field(default_factory=lambda: NOTHING)
     facts: Mapping[str, float] = field(default_factory=lambda: NOTHING)
+    attachments: tuple[Attachment, ...] = ()
+    """Evidence; only ever beside `failed`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +176,8 @@ class Finding:
     reason: Reason
     detail: str = ""
     facts: Mapping[str, float] = field(default_factory=lambda: NOTHING)
+    since: datetime | None = None
+    """For a kind that learns later what was so before: from when on. Not after now; None: from the start of this run."""
 
 
 def ok(detail: str = "", *, facts: Mapping[str, float] = NOTHING) -> Finding:
@@ -226,3 +247,9 @@ class Kind:
     """Keys of a spec out of the one word that a person types behind `thongsuot probe --<name>`; ValueError says what it should be."""
     degraded_if: tuple[str, ...] = ()
     """Conditions of a check that writes none of its own: slow where slow is not yet down."""
+    confirm: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    """Rounds (`failures`, `successes`, `degraded`) of a kind whose outcomes need less confirming than the file's defaults ask for."""
+    facts_of: Callable[[Any], Mapping[str, Fact]] | None = None
+    """Further facts of one spec: those that its own keys name."""
+    unique: tuple[str, ...] = ()
+    """Fields of the spec that no two checks may have the same value of."""

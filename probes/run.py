@@ -45,10 +45,11 @@ async def run_kind(kind: Kind, spec: Any, workbench: Workbench, *, timeout: floa
         seen=finding.seen,
         reason=finding.reason,
         detail=_shown(finding.detail, tools.secrets),
-        started_at=started_at,
+        started_at=finding.since or started_at,
         seconds=seconds,
         phases=tools.phases or NOTHING,
         facts=tools.facts or NOTHING,
+        attachments=tools.attachments if finding.seen is Seen.FAILED else (),
     )
 
 

@@ -16,13 +16,15 @@ from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from probes.contract import Address, Family, ProbeError, Reason
+from probes.contract import ATTACHMENT_LIMIT, Address, Attachment, Family, ProbeError, Reason
 from probes.deadline import Deadlines
 from probes.pulse import Pulse
 from probes.trust import Trust
 
 if TYPE_CHECKING:
+    from probes.browser_house import House
     from probes.echo import EchoEngine
+    from probes.heartbeat_calls import Beats
 
 
 FAMILIES = {Family.IPV4: socket.AF_INET, Family.IPV6: socket.AF_INET6}
@@ -56,6 +58,8 @@ class Workbench:
         self.nameservers = nameservers
         self.entropy = entropy
         self.allowed_hosts: Callable[[str], bool] = allowed_hosts or (lambda host: False)
+        self.beats: Beats | None = None
+        """Who hears what jobs elsewhere report; None where nobody listens."""
         self.kept: dict[Hashable, Any] = {}
         """What a kind keeps between runs (an access token and its end), under a key of its own."""
         self.trust = Trust()
@@ -63,6 +67,8 @@ class Workbench:
         self.deadlines = Deadlines()
         self._resolver = resolver
         self._echo: EchoEngine | None = None
+        self.browsers: dict[str | None, House] = {}
+        """The long-lived browsers, by the program they are (None: whichever is installed)."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -79,6 +85,9 @@ class Workbench:
             await self._resolver.aclose()
         if self._echo is not None:
             await self._echo.aclose()
+        for house in self.browsers.values():
+            await house.aclose()
+        self.browsers.clear()
 
     @property
     def resolver(self) -> Resolving:
@@ -125,7 +134,7 @@ class Phase:
 class Tools:
     """One run's view of the workbench. `deadline` is loop time; `phases` and `facts` survive an exception of the probe."""
 
-    __slots__ = ("deadline", "facts", "phases", "secrets", "started", "where", "workbench")
+    __slots__ = ("attachments", "deadline", "facts", "phases", "secrets", "started", "where", "workbench")
 
     phases: dict[str, float]
     facts: dict[str, float]
@@ -135,6 +144,7 @@ class Tools:
         self.deadline = deadline
         self.started = time.monotonic()
         self.secrets: tuple[str, ...] = ()
+        self.attachments: tuple[Attachment, ...] = ()
         self.where = ""
         """The phase at hand, for the one line that says where time ran out."""
 
@@ -165,6 +175,11 @@ class Tools:
     def conceal(self, secrets: tuple[str, ...]) -> None:
         """Texts that the outcome's detail must not repeat, even when the target does."""
         self.secrets += secrets
+
+    def keep(self, name: str, media_type: str, data: bytes) -> None:
+        """Evidence for the incident, should this run fail: a picture, a page. What is larger than an `Attachment` may be is not kept."""
+        if len(data) <= ATTACHMENT_LIMIT:
+            self.attachments += (Attachment(name=name, media_type=media_type, data=data),)
 
     def remaining(self) -> float:
         """Seconds until the deadline, never negative."""

@@ -73,6 +73,18 @@ _AGE = Family("thongsuot_heartbeat_age_seconds", "Time from the latest good call
 _BEATS = Family("thongsuot_heartbeat_calls", "Calls of the job so far that said how a run ended")
 _RUN = Family("thongsuot_heartbeat_duration_seconds", "How long the job's latest run took, by its own two calls")
 _EXIT = Family("thongsuot_heartbeat_exit_status", "Exit status that the job's latest call gave")
+_SNMP = Family("probe_snmp_duration_seconds", "Duration of SNMP requests by phase")
+_SNMP_BITS = Family("probe_snmp_traffic_bits_per_second", "Traffic since the last run, all interfaces together")
+_SNMP_SHARE = Family("probe_snmp_utilisation_ratio", "Traffic as a share of the capacity, of the fullest interface")
+_SNMP_ERRORS = Family("probe_snmp_errors_per_second", "Packets in error, all interfaces together")
+_SNMP_DISCARDS = Family("probe_snmp_discards_per_second", "Good packets thrown away, all interfaces together")
+_SNMP_UP = Family("probe_snmp_interfaces_up", "Interfaces that are up")
+_SNMP_UPTIME = Family("probe_snmp_uptime_seconds", "How long the device's agent has been running")
+_SNMP_AGAIN = Family("probe_snmp_retransmissions", "Times a question was sent again")
+_LINK_P95 = Family(
+    "thongsuot_link_utilisation_p95_ratio", "95th percentile of the last measured day's 5-minute utilisation"
+)
+_LINK_DAYS = Family("thongsuot_link_days_over_capacity", "Measured days in a row with a p95 above 90% of the capacity")
 
 TLS_VERSIONS: Final[Mapping[float, str]] = MappingProxyType(
     {version: f"TLS {version}" for version in (1.0, 1.1, 1.2, 1.3)}
@@ -92,10 +104,17 @@ class Series:
     default: float | None = None
     choices: tuple[str, Mapping[float, str]] | None = None
     labelled: bool = False
+    label: tuple[str, str] | None = None
+    """A label of its own, name and value."""
 
 
 def _phases(family: Family, *names: str) -> tuple[Series, ...]:
     return tuple(Series(family=family, phase=name, default=0.0, labelled=True) for name in names)
+
+
+def _directions(family: Family, fact: str) -> tuple[Series, ...]:
+    """One series for each direction of a link: `fact` with `in` or `out` in it."""
+    return tuple(Series(family=family, fact=fact.format(way), label=("direction", way)) for way in ("in", "out"))
 
 
 _LOOKED_UP = Series(family=_LOOKUP, phase="resolve", default=0.0)
@@ -171,6 +190,20 @@ KINDS: Final[Mapping[str, tuple[Series, ...]]] = MappingProxyType(
             Series(family=_STUN_ERROR, fact="error_code", default=0.0),
             Series(family=_TURN_LIFETIME, fact="lifetime"),
             *_phases(_STUN, "resolve", "connect", "tls", "binding", "allocate"),
+        ),
+        "snmp": (
+            _LOOKED_UP,
+            _CONNECTED,
+            *_directions(_SNMP_BITS, "{}_bits_per_second"),
+            *_directions(_SNMP_SHARE, "{}_utilisation"),
+            Series(family=_SNMP_ERRORS, fact="errors_per_second"),
+            Series(family=_SNMP_DISCARDS, fact="discards_per_second"),
+            Series(family=_SNMP_UP, fact="interfaces_up"),
+            Series(family=_SNMP_UPTIME, fact="uptime_seconds"),
+            Series(family=_SNMP_AGAIN, fact="retransmissions", default=0.0),
+            *_directions(_LINK_P95, "p95_{}"),
+            Series(family=_LINK_DAYS, fact="days_over"),
+            *_phases(_SNMP, "resolve", "connect", "walk", "request"),
         ),
         "heartbeat": (
             Series(family=_BEAT, fact="last_at"),

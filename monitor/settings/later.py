@@ -129,40 +129,6 @@ class H323(Block):
     """TCP."""
 
 
-class SnmpUser(Block):
-    """One protocol and pass phrase of SNMPv3."""
-
-    protocol: str
-    """SHA-256, AES-128, …"""
-    password: Secret
-    """By reference."""
-
-
-class Snmp(Block):
-    """SNMP v2c or v3: interfaces and single values."""
-
-    host: str
-    """Name or address."""
-    port: Port = 161
-    """UDP."""
-    version: Literal["2c", "3"] = "2c"
-    """In quotes."""
-    community: Secret | None = None
-    """By reference; v2c."""
-    user: Text | None = None
-    """v3."""
-    auth: SnmpUser | None = None
-    """v3."""
-    priv: SnmpUser | None = None
-    """v3."""
-    interfaces: tuple[str | int, ...] = ()
-    """By name or index."""
-    capacity: Annotated[float, Field(gt=0)] | None = None
-    """Mbit/s of the link."""
-    oids: dict[str, str] = Field(default_factory=dict)
-    """More facts: name and object id."""
-
-
 class Ocsp(Block):
     """The state of a certificate, signed and fresh."""
 
@@ -222,7 +188,6 @@ PROBES: Final[Mapping[str, tuple[type[Block], Mapping[str, Fact] | None, tuple[s
     {
         "journey": (Journey, _SECONDS, ("base_url",)),
         "h323": (H323, _SECONDS, ("host",)),
-        "snmp": (Snmp, None, ("host",)),
         "ocsp": (Ocsp, None, ("url", "cert", "issuer")),
     }
 )
