@@ -34,6 +34,8 @@ class _Column:
         self.head = f"{series.family.name}{{".encode()
         if series.labelled:
             self.head += labels({"phase": series.phase}) + b","
+        if series.label is not None:
+            self.head += labels(dict([series.label])) + b","
         self.heads: Mapping[float, bytes] | None = None
         if series.choices is not None:
             name, choices = series.choices
