@@ -23,7 +23,7 @@ from monitor.metrics import Exposition
 from monitor.model import Catalogue, IncidentEvent, Message
 from monitor.notify import Courier, body, deliver, message_id
 from monitor.outbox import Outbox
-from monitor.pipeline import Anchors, Desk, News, Runner
+from monitor.pipeline import Anchors, Beats, Desk, News, Runner
 from monitor.rules.public import known_node
 from monitor.rules.routing import recipients
 from monitor.rules.topology import House
@@ -112,7 +112,8 @@ class App:
         await self.store.rename({former: node.id for node in catalogue.nodes.values() for former in node.was})
         self.house = House.build(catalogue)
         world = await self._remember(self.store)
-        await self.store.begin_run(clock.now(), version=own_version(), boot_id=system.boot_id())
+        began = clock.now()
+        await self.store.begin_run(began, version=own_version(), boot_id=system.boot_id())
         supervisor.at_end("run", lambda: self.store.end_run(clock.now()))
 
         self.workbench = Workbench(clock.now, allowed_hosts=self._configured_host)
@@ -126,6 +127,12 @@ class App:
             limit=max(64, min(8000, descriptors // 3)), late=self.exposition.lateness,
         )  # fmt: skip
         self.cadence = Cadence(fire=self.runner.fire, skipped=self.runner.skipped)
+        self.beats = Beats(
+            self.store, clock, zone=lambda: self.catalogue.province.zone,
+            reachable=lambda: self.desk.world.monitor.connected, looked_at=self._looked_at,
+            fire=lambda check: self.runner.fire(check, 0.0), count=self.exposition.heartbeat,
+        )  # fmt: skip
+        self.workbench.beats = self.beats
         courier = Courier()
         supervisor.at_end("courier", courier.aclose)
         self.outbox = Outbox(
@@ -139,6 +146,7 @@ class App:
         self.housekeeping = Housekeeping(self.store, clock, catalogue, self.workbench)
         self.reports = Reports(self.store, clock, catalogue, self.outbox.offer)
         self.eyes = Eyes(self)
+        await self.beats.begin(catalogue.checks, began)
         self.server = WebServer(create_app(self.eyes), catalogue.daemon.host, catalogue.daemon.port)
         self.port = self.server.port
         self._start()
@@ -151,6 +159,7 @@ class App:
         supervisor.start("outbox", self.outbox.run())
         supervisor.at_end("outbox", lambda: self.outbox.stop(5.0))
         supervisor.start("beats", self.housekeeping.beats())
+        supervisor.start("heartbeats", self.beats.watch())
         supervisor.start("clocks", self.housekeeping.clocks())
         supervisor.start("maintenance", self.housekeeping.maintenance(self._windows))
         supervisor.start("outside", self.housekeeping.outside())
@@ -212,6 +221,12 @@ class App:
     def _windows(self, windows: Sequence[Any]) -> None:
         self.desk.windows = tuple(windows)
 
+    def _looked_at(self, check: str) -> datetime | None:
+        """The start of the latest outcome of a check that saw anything and is stored."""
+        world = self.desk.world
+        state = world.checks.get(check)
+        return world.seen.get(check) or (state.seen_at if state else None)
+
     def _configured_host(self, host: str) -> bool:
         return host in self.eyes.hosts
 
@@ -245,6 +260,7 @@ class App:
         self.anchors = Anchors(catalogue.monitor.anchors, self.workbench, self._heard)
         await self.supervisor.cancel("anchors")
         self.supervisor.start("anchors", self._anchors_forever())
+        await self.beats.keep(catalogue.checks)
         self.runner.change(catalogue.checks, catalogue.monitor, self.anchors)
         self.outbox.reload(catalogue.receivers)
         self.housekeeping.catalogue = self.reports.catalogue = catalogue
@@ -289,7 +305,17 @@ class App:
 
     async def _drain(self) -> None:
         await self.supervisor.cancel(
-            "desk", "anchors", "beats", "clocks", "maintenance", "outside", "figures", "stats", "watchdog", "pulse"
+            "desk",
+            "anchors",
+            "beats",
+            "heartbeats",
+            "clocks",
+            "maintenance",
+            "outside",
+            "figures",
+            "stats",
+            "watchdog",
+            "pulse",
         )
         await self.desk.drain()
 

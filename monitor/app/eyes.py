@@ -19,7 +19,7 @@ from monitor.model import (
     NodeState,
     Transition,
 )
-from monitor.pipeline import STALE
+from monitor.pipeline import STALE, Beats
 from monitor.rules import ledger
 from monitor.store import Stats, StoreError
 from monitor.web import Delivery, IncidentPage, Vital
@@ -170,6 +170,10 @@ class Eyes:
     async def transitions(self, node: str, start: datetime, end: datetime) -> tuple[Transition, ...]:
         found = await self._app.store.transitions([node], start, end)
         return found.get(node, ())
+
+    @property
+    def heartbeats(self) -> Beats:
+        return self._app.beats
 
     def announce(self, event: IncidentEvent) -> None:
         """Give an event to everyone who listens; one who does not keep up misses it rather than holding us."""

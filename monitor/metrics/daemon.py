@@ -146,6 +146,15 @@ class Daemon:
         self.deliveries = Counter(
             "thongsuot_deliveries_total", "Tries to deliver a message", ("receiver", "result"), registry=own
         )
+        self.heartbeats = Counter(
+            "thongsuot_heartbeats_total",
+            "Calls of jobs elsewhere: done, failed, started; limited, of an unknown token, or unstored",
+            ("result",),
+            registry=own,
+        )
+        self.ignored = Counter(
+            "thongsuot_heartbeat_ignored_total", "Numbers in calls that no configuration asks for", registry=own
+        )
         self.runs: dict[tuple[str, Seen, Reason], int] = {}
         self.dropped = 0
         self.queues: Sequence[Queue] = ()

@@ -61,6 +61,11 @@ class Exposition:
         """The loop came so late to a timer."""
         self._daemon.lag.observe(seconds)
 
+    def heartbeat(self, result: str, ignored: int) -> None:
+        """A job elsewhere called, with so many numbers that nobody asked for; `result` is of a closed list."""
+        self._daemon.heartbeats.labels(result).inc()
+        self._daemon.ignored.inc(ignored)
+
     def delivery(self, receiver: str, delivery: Delivery) -> None:
         """A message was tried."""
         self._daemon.deliveries.labels(receiver, str(delivery.result)).inc()

@@ -1,7 +1,8 @@
 """From a check that is due to news that are durable."""
 
 from monitor.pipeline.anchors import Anchors
+from monitor.pipeline.beats import Beats
 from monitor.pipeline.desk import STALE, Desk, News
 from monitor.pipeline.runner import Runner
 
-__all__ = ["STALE", "Anchors", "Desk", "News", "Runner"]
+__all__ = ["STALE", "Anchors", "Beats", "Desk", "News", "Runner"]

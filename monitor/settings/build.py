@@ -18,6 +18,7 @@ from monitor.settings.blocks import CheckBlock, GroupBlock, MatchBlock, NodeBase
 from monitor.settings.document import Tree
 from monitor.settings.kinds import Row
 from monitor.settings.problems import Problem, guess
+from monitor.settings.references import UNSET
 from monitor.settings.sentences import Path, follow, span
 from monitor.settings.validate import Validation
 from probes.contract import Fact
@@ -82,6 +83,7 @@ class Checks:
     def __init__(self, draft: Draft, rows: Mapping[str, Row]) -> None:
         self.draft, self.rows = draft, rows
         self.defaults = draft.file.defaults
+        self._taken: dict[tuple[str, str, Any], str] = {}
 
     def of(self, node: str, blocks: Mapping[str, CheckBlock]) -> Iterator[Check]:
         """A node's checks of kinds in effect."""
@@ -100,9 +102,10 @@ class Checks:
             message = f"timeout {span(timeout)} must be shorter than every {span(every)}{source}"
             self.draft.say((*path, where) if where else path, message, at_key=not where)
         row = self.rows[kind]
-        policy = self._policy(block, row, path)
+        policy = self._policy(block, row, spec, path)
         if not row.in_effect:
             return None
+        self._check_unique(f"{node}/{name}", row, spec, (*path, kind))
         return Check(
             id=f"{node}/{name}",
             node=node,
@@ -115,8 +118,19 @@ class Checks:
             effect=block.effect,
         )
 
-    def _policy(self, block: CheckBlock, row: Row, path: Path) -> Policy:
-        confirm = self.defaults.confirm
+    def _check_unique(self, check: str, row: Row, spec: Any, path: Path) -> None:
+        """What two checks cannot have in common. A value that is not known yet is nobody's."""
+        for name in row.unique:
+            value = getattr(spec, name)
+            if value == UNSET:
+                continue
+            other = self._taken.setdefault((row.name, name, value), check)
+            if other != check:
+                self.draft.say((*path, name), f"{other} has the same {name}: each needs its own")
+
+    def _policy(self, block: CheckBlock, row: Row, spec: Any, path: Path) -> Policy:
+        confirm = self.defaults.confirm.model_copy(update=dict(row.confirm))
+        facts = row.all_facts(spec)
         if block.confirm is not None:
             own = {name: getattr(block.confirm, name) for name in block.confirm.model_fields_set}
             confirm = confirm.model_copy(update=own)
@@ -127,17 +141,17 @@ class Checks:
             degraded=confirm.degraded,
             degraded_if=self._conditions(
                 block.degraded_if if "degraded_if" in block.model_fields_set else row.degraded_if,
-                row,
+                facts,
                 (*path, "degraded_if"),
             ),
-            down_if=self._conditions(block.down_if, row, (*path, "down_if")),
+            down_if=self._conditions(block.down_if, facts, (*path, "down_if")),
         )
 
-    def _conditions(self, texts: Iterable[str], row: Row, path: Path) -> tuple[Condition, ...]:
+    def _conditions(self, texts: Iterable[str], facts: Mapping[str, Fact] | None, path: Path) -> tuple[Condition, ...]:
         made = []
         for index, text in enumerate(texts):
             try:
-                made.append(condition(text, row.facts))
+                made.append(condition(text, facts))
             except ValueError as error:
                 self.draft.say((*path, str(index)), str(error))
         return tuple(made)

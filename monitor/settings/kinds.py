@@ -4,7 +4,7 @@ Owns: bringing `probes.KINDS`, the receivers handed to `load` and the table of l
 Never: keeps anything; the tables are looked up when a file is read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -24,6 +24,15 @@ class Row:
     in_effect: bool
     summary: str = ""
     degraded_if: tuple[str, ...] = ()
+    confirm: Mapping[str, int] = field(default_factory=dict, hash=False)
+    facts_of: Callable[[Any], Mapping[str, Fact]] | None = None
+    unique: tuple[str, ...] = ()
+
+    def all_facts(self, spec: Any) -> Mapping[str, Fact] | None:
+        """What one spec measures."""
+        if self.facts is None or self.facts_of is None:
+            return self.facts
+        return {**self.facts, **self.facts_of(spec)}
 
 
 class ReceiverKind(Protocol):
@@ -51,6 +60,9 @@ def probe_rows() -> dict[str, Row]:
             in_effect=True,
             summary=kind.summary,
             degraded_if=kind.degraded_if,
+            confirm=kind.confirm,
+            facts_of=kind.facts_of,
+            unique=kind.unique,
         )
         for kind in probes.KINDS.values()
     }

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from monitor.web import assets, machine, pages, problems
+from monitor.web import assets, heartbeats, machine, pages, problems
 from monitor.web.view import View
 
 
@@ -19,6 +19,7 @@ def create_app(view: View) -> FastAPI:
         description="Readings of the uptime daemon. Times are RFC 3339 in UTC, durations are seconds.",
     )
     problems.install(app)
+    app.include_router(heartbeats.door(view))
     app.include_router(machine.operations(view))
     app.include_router(machine.api(view))
     app.include_router(pages.pages(view))

@@ -18,7 +18,9 @@ from monitor.model import (
     NodeState,
     Transition,
 )
+from monitor.model.heartbeats import Admission, Receipt
 from probes.contract import Outcome
+from probes.heartbeat_calls import Call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,18 @@ class Delivery:
     receiver: str
     state: str
     count: int
+
+
+class Door(Protocol):
+    """Where jobs elsewhere report that they ran."""
+
+    def admit(self, token: str) -> Admission:
+        """Whose token it is, and whether its owner may call now. Takes the same time whatever the token."""
+        ...
+
+    async def take(self, check: str, call: Call) -> Receipt:
+        """Take a call of an admitted job down; it is durable when it is answered."""
+        ...
 
 
 class View(Protocol):
@@ -108,6 +122,9 @@ class View(Protocol):
     async def events(self, incident: str) -> tuple[IncidentEvent, ...]: ...
 
     async def transitions(self, node: str, start: datetime, end: datetime) -> tuple[Transition, ...]: ...
+
+    @property
+    def heartbeats(self) -> Door: ...
 
     def live(self) -> AsyncIterator[tuple[EventType, IncidentEvent]]:
         """Events as they are committed, from now on."""

@@ -28,6 +28,8 @@ class Everything(dict[str, str]):
             return default
         if name == "ONCALL_SECRET":
             return "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+        if name.endswith("_HEARTBEAT"):
+            return f"{name}-0123456789abcdef"  # Each job has a token of its own.
         return "https://127.0.0.1/" if name.endswith("_URL") else "127.0.0.1"
 
 

@@ -20,6 +20,7 @@ from monitor.store import (
     AuditEntry,
     Batch,
     ClockStep,
+    Heartbeat,
     Pending,
     ReportRun,
     Sample,
@@ -70,10 +71,18 @@ async def test_states_incidents_and_messages_survive_a_restart(store, reopened):
 
 async def test_rows_of_history_come_back_as_they_were(store, reopened):
     event, window, report = full(IncidentEvent), full(Window), full(ReportRun)
-    step, token = full(ClockStep), full(Token)
+    step, token, beat = full(ClockStep), full(Token), full(Heartbeat)
     entries = [full(AuditEntry), full(AuditEntry, by="other")]
     await store.commit(
-        Batch(events=[event], windows=[window], reports=[report], steps=[step], audit=entries, tokens=[token])
+        Batch(
+            events=[event],
+            windows=[window],
+            reports=[report],
+            steps=[step],
+            audit=entries,
+            tokens=[token],
+            heartbeats=[beat],
+        )
     )
     again = await reopened(store)
     assert await again.events(event.incident.id) == (event,)
@@ -83,6 +92,7 @@ async def test_rows_of_history_come_back_as_they_were(store, reopened):
     assert await again.steps(START, START + LATER) == (step,)
     assert await again.audit(START, START + LATER) == tuple(entries)
     assert await again.tokens() == (token,)
+    assert await again.heartbeats() == (beat,)
     assert await again.verify() == ()
 
 

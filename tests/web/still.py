@@ -23,10 +23,13 @@ from monitor.model import (
     State,
     Transition,
 )
+from monitor.model.heartbeats import Admission, Receipt
 from monitor.web import Delivery, IncidentPage, Vital
 from probes import Outcome, Reason, Seen
+from probes.heartbeat_calls import Call
 
 NOW = datetime(2026, 11, 21, 14, 3, tzinfo=UTC)
+TOKEN = "still-token-of-a-job"
 HOSTILE = "<script>alert(1)</script> =cmd()"
 
 
@@ -67,6 +70,24 @@ def incident(**more: object) -> Incident:
     return Incident(**given)  # type: ignore[arg-type]
 
 
+class StillDoor:
+    """One job, whose token is `TOKEN`; remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.wait = 0.0
+        self.stores = True
+
+    def admit(self, token: str) -> Admission:
+        if self.wait:
+            return Admission(wait=self.wait)
+        return Admission(check="motcua/backup" if token == TOKEN else None)
+
+    async def take(self, check: str, call: Call) -> Receipt:
+        self.calls.append(call)
+        return Receipt(stored=self.stores, ignored=sum(name != "queue_age" for name in call.numbers))
+
+
 class StillView:
     """Everything answers from these fields."""
 
@@ -85,6 +106,7 @@ class StillView:
         self.fine = True
         self.resting: set[str] = set()
         self.probed: list[tuple[str, float | None]] = []
+        self.door = StillDoor()
 
     def break_motcua(self) -> None:
         self.states["motcua"] = NodeState(
@@ -164,6 +186,10 @@ class StillView:
 
     async def transitions(self, node: str, start: datetime, end: datetime) -> tuple[Transition, ...]:
         return (Transition(subject=node, at=NOW, state=State.DOWN, reason=Reason.TIMEOUT, detail=HOSTILE),)
+
+    @property
+    def heartbeats(self) -> StillDoor:
+        return self.door
 
     async def live(self) -> AsyncIterator[tuple[EventType, IncidentEvent]]:
         for each in self.active:

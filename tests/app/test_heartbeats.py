@@ -1,0 +1,139 @@
+"""Jobs call a real daemon with curl: their calls are durable, their silence is an incident from the moment they were due, a kill loses nothing."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.app.little import Little
+from tests.story.daemon import until
+
+TOKEN, QUEUE = "0123456789abcdef0123456789abcdef", "queue-token-of-the-document-axis"
+JOBS = """
+  sao_luu: {{name: Sao lưu, type: job, checks: {{dem: {{heartbeat: {{token: env:BACKUP, expect_every: {every}, grace: 1s}}}}}}}}
+  truc: {{name: Trục, type: job, checks: {{hang_doi: {{heartbeat: {{token: env:QUEUE, expect_every: 1h, facts: {{queue_age: seconds}}}}, \
+down_if: ["queue_age > 1h"], degraded_if: ["queue_age > 10m"]}}}}}}
+"""
+
+
+class Jobs(Little):
+    """The little province with two jobs."""
+
+    def __init__(self, folder: Path, every: str = "3s") -> None:
+        super().__init__(folder)
+        self.every = every
+
+    def write(self, change: tuple[str, str] | None = None, more: str = "") -> None:
+        super().write(change, more)
+        text = self.config.read_text(encoding="utf-8")
+        jobs = JOBS.format(every=self.every)
+        self.config.write_text(text.replace("receivers:", f"{jobs.lstrip(chr(10))}receivers:", 1), encoding="utf-8")
+
+    async def __aenter__(self) -> "Jobs":
+        self._start, start = False, self._start
+        await super().__aenter__()
+        self.daemon.env |= {"BACKUP": TOKEN, "QUEUE": QUEUE}
+        if start:
+            await self.daemon.start()
+        return self
+
+    async def curl(self, *words: str) -> tuple[str, str]:
+        """Status and headers of one call."""
+        *options, path = words
+        process = await asyncio.create_subprocess_exec(
+            "curl", "-sS", "-o", "/dev/null", "-D", "-", "-w", "%{http_code}", "--max-time", "10", *options,
+            f"http://127.0.0.1:{self.port}/api/v1/heartbeats/{path}",
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, _ = await process.communicate()
+        head, _, status = out.decode().rpartition("\r\n")
+        return status.strip(), head.lower()
+
+    async def check(self, id: str) -> dict[str, Any]:
+        return dict((await self.daemon.get(f"/api/v1/checks/{id}")).json())
+
+    async def turned(self, id: str, state: str, seconds: float = 10.0) -> dict[str, Any]:
+        async def so() -> dict[str, Any] | None:
+            check = await self.check(id)
+            return check if check["state"] == state and check["last"] else None
+
+        return dict(await until(so, seconds, f"{id} is {state}"))
+
+
+async def test_a_job_that_falls_silent_is_down_from_when_it_was_due_and_up_from_its_next_call(tmp_path: Path) -> None:
+    async with Jobs(tmp_path) as jobs:
+        first = await jobs.check("sao_luu/dem")
+        assert first["state"] == "unknown"
+        assert await jobs.curl(TOKEN) == ("204", (await jobs.curl(TOKEN))[1])
+        up = await jobs.turned("sao_luu/dem", "up", 3.0)
+        assert up["last"]["facts"]["beats"] >= 1
+        last_at = (await jobs.check("sao_luu/dem"))["last"]["facts"]["last_at"]
+        down = await jobs.turned("sao_luu/dem", "down", 8.0)
+        assert down["last"]["reason"] == "missed"
+        (fault,) = [i for i in await _incidents(jobs) if i["node"]["id"] == "sao_luu"]
+        started = _unix(fault["started_at"])
+        assert started == pytest.approx(last_at + 4.0, abs=1.1)  # RFC 3339 without fractions.
+        await jobs.curl("-X", "POST", TOKEN)
+        await jobs.turned("sao_luu/dem", "up", 3.0)
+        log = (tmp_path / "daemon.log").read_text()
+        assert TOKEN not in log
+        assert QUEUE not in log
+        metrics = (await jobs.daemon.get("/metrics")).text
+        assert 'thongsuot_heartbeats_total{result="done"}' in metrics
+        assert 'thongsuot_heartbeat_last_timestamp_seconds{check="sao_luu/dem"' in metrics
+        assert TOKEN not in metrics
+
+
+async def _incidents(jobs: Jobs) -> list[dict[str, Any]]:
+    async def opened() -> list[dict[str, Any]]:
+        return await jobs.daemon.incidents()
+
+    return list(await until(opened, 8.0, "an incident"))
+
+
+def _unix(text: str) -> float:
+    from datetime import datetime
+
+    return datetime.fromisoformat(text).timestamp()
+
+
+async def test_numbers_a_failure_and_its_exit_status(tmp_path: Path) -> None:
+    async with Jobs(tmp_path, every="1h") as jobs:
+        status, head = await jobs.curl("--json", json.dumps({"queue_age": 30, "foreign": 1}), QUEUE)
+        assert (status, "heartbeat-ignored: 1" in head) == ("204", True)
+        up = await jobs.turned("truc/hang_doi", "up")
+        assert up["last"]["facts"]["queue_age"] == 30
+        assert "foreign" not in up["last"]["facts"]
+        await jobs.curl("-d", "queue_age=1200", QUEUE)
+        await jobs.turned("truc/hang_doi", "degraded")
+        await jobs.curl(f"{QUEUE}?queue_age=7200")
+        assert (await jobs.turned("truc/hang_doi", "down"))["last"]["facts"]["queue_age"] == 7200
+        await jobs.curl(f"{TOKEN}/start")
+        assert (await jobs.check("sao_luu/dem"))["state"] == "unknown"
+        await jobs.curl(f"{TOKEN}?status=23")
+        down = await jobs.turned("sao_luu/dem", "down")
+        assert (down["last"]["reason"], down["last"]["facts"]["exit_status"]) == ("reported", 23)
+        assert 0 < down["last"]["facts"]["duration_seconds"] < 10
+        await jobs.curl("-I", f"{TOKEN}/0")
+        await jobs.turned("sao_luu/dem", "up")
+
+
+async def test_what_was_answered_survives_a_kill_and_our_own_absence_is_nobodys_silence(tmp_path: Path) -> None:
+    async with Jobs(tmp_path, every="6s") as jobs:
+        for number in range(1, 4):
+            assert (await jobs.curl("-d", f"queue_age={number}", QUEUE))[0] == "204"
+        assert (await jobs.curl(TOKEN))[0] == "204"
+        await jobs.daemon.kill()
+        await asyncio.sleep(7.0)  # Due at 7 s: we are away when it is.
+        await jobs.daemon.start()
+        check = await jobs.turned("truc/hang_doi", "up")
+        assert (check["last"]["facts"]["queue_age"], check["last"]["facts"]["beats"]) == (3, 3)
+        # A whole grace from our return, and blind until then; only then is silence the job's.
+        seen = (await jobs.check("sao_luu/dem"))["last"]
+        assert seen is None or seen["reason"] in ("own_not_running", "missed")
+        down = await jobs.turned("sao_luu/dem", "down")
+        assert down["last"]["reason"] == "missed"
+        back = (await jobs.daemon.get("/metrics")).text
+        assert "thongsuot_heartbeat_last_timestamp_seconds" in back
