@@ -181,12 +181,14 @@ def _expected(spec: "HeartbeatSpec", since: datetime, slot: Slot) -> datetime | 
 
 
 def _opens(spec: "HeartbeatSpec", heard: Heard, base: datetime, expected: datetime) -> datetime:
-    """From when on the call may come: by the job's own rhythm, less the grace; where that is not known, half-way.
+    """From when on the call may come: by the job's own rhythm, or half-way where that is not known; the grace before that.
 
-    Half-way is enough: of a job that calls oftener than that, a lost call is followed by another in time.
+    So no call is lost unnoticed of a job that strays by half the grace. Half-way is enough: of one that calls oftener than that, a call that
+    was lost earlier is followed by another in time.
     """
     if spec.expect_every is None:
         return max(base, expected - EARLY)
-    if heard.good_at is None or heard.interval is None or base > heard.good_at:
-        return base + (expected - base) / 2
-    return max(base, base + timedelta(seconds=min(heard.interval, spec.expect_every) - spec.grace))
+    rhythm = (expected - base) / 2
+    if heard.interval is not None and heard.good_at is not None and base <= heard.good_at:
+        rhythm = timedelta(seconds=min(heard.interval, spec.expect_every))
+    return max(base, base + rhythm - timedelta(seconds=spec.grace))
