@@ -65,6 +65,10 @@ class Value(NamedTuple):
             at = found.end
             yield found
 
+    def first(self) -> "Value":
+        """The first value inside."""
+        return one(self.whole, self.inside, self.end)
+
 
 class Fields:
     """The values inside of a SEQUENCE, read in order."""

@@ -8,6 +8,7 @@ signers of governments are among those.
 """
 
 import hashlib
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,9 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa, utils
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from probes import asn1
 from probes.asn1 import Asn1Error, Fields, Value, algorithm
 from probes.contract import ProbeError, Reason
 
@@ -79,8 +82,14 @@ class UnsignedError(Exception):
 
 @contextmanager
 def hostile(what: str) -> Iterator[None]:
-    """Around the reading of what a target sent: whatever its parsers raise becomes `protocol`, and they warn nobody."""
+    """Around the reading of what a target sent: whatever its parsers raise becomes `protocol`, and they warn nobody.
+
+    In a thread of its own nothing is done about warnings: their filters belong to the whole process.
+    """
     try:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
@@ -149,12 +158,12 @@ def _pss(parameters: Value | None) -> tuple[str, padding.PSS]:
     if parameters is not None:
         fields = Fields(parameters)
         if (given := fields.maybe(0xA0)) is not None:
-            digest = digest_of(next(given.items()))
+            digest = digest_of(given.first())
         if (given := fields.maybe(0xA1)) is not None:
-            inner = algorithm(next(given.items()))[1]
+            inner = algorithm(given.first())[1]
             mask = digest_of(inner) if inner is not None else mask
         if (given := fields.maybe(0xA2)) is not None:
-            salt = int.from_bytes(next(given.items()).content[:4])
+            salt = int.from_bytes(given.first().content[:4])
     return digest, padding.PSS(padding.MGF1(_HASHES[mask]()), salt)
 
 
@@ -201,12 +210,17 @@ def issued(lower: x509.Certificate, issuer: x509.Certificate, at: datetime, budg
     """Whether `issuer` is an authority, valid at that moment, that signed `lower`."""
     if lower.issuer != issuer.subject or outside(issuer, at) or not authority(issuer) or budget[0] <= 0:
         return False
-    if not isinstance(issuer.public_key(), rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey):
-        return False
     budget[0] -= 1
+    return by_its_key(lower, issuer)
+
+
+def by_its_key(lower: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether the signature of `lower` is by the key of `issuer`."""
+    outer = Fields(asn1.parse(lower.public_bytes(Encoding.DER)))
+    told, identifier = outer.take(asn1.SEQUENCE), outer.take(asn1.SEQUENCE)
     try:
-        lower.verify_directly_issued_by(issuer)
-    except (InvalidSignature, ValueError, TypeError):
+        verify(issuer, identifier, lower.signature, told.encoded)
+    except UnsignedError:
         return False
     return True
 
@@ -240,6 +254,20 @@ def outside(certificate: x509.Certificate, at: datetime) -> str:
     if at < certificate.not_valid_before_utc:
         return f"valid only in {(certificate.not_valid_before_utc - at).total_seconds() / DAY:.1f} days"
     return ""
+
+
+def names(certificate: x509.Certificate) -> tuple[bytes, bytes, bytes]:
+    """Issuer and subject as they are encoded, and the bits of the public key: what other messages quote or hash, byte for byte."""
+    fields = Fields(asn1.parse(certificate.tbs_certificate_bytes))
+    fields.maybe(0xA0)
+    fields.take(asn1.INTEGER)
+    fields.take(asn1.SEQUENCE)
+    issuer = fields.take(asn1.SEQUENCE).encoded
+    fields.take(asn1.SEQUENCE)
+    subject = fields.take(asn1.SEQUENCE).encoded
+    key = Fields(fields.take(asn1.SEQUENCE))
+    key.take(asn1.SEQUENCE)
+    return issuer, subject, key.take(asn1.BIT_STRING).content[1:]
 
 
 def days(certificate: x509.Certificate, now: datetime) -> float:

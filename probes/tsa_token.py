@@ -26,6 +26,7 @@ from probes.signed import (
     UnsignedError,
     digest_of,
     hostile,
+    names,
     outside,
     path,
     purposes,
@@ -150,13 +151,13 @@ def _stamp(token: Value, question: Question, anchors: Sequence[x509.Certificate]
     outer = Fields(token)
     if asn1.oid(outer.take(asn1.OID)) != SIGNED_DATA:
         raise UnsignedError("the time stamp is not signed data")
-    data = Fields(next(outer.take(0xA0).items()))
+    data = Fields(outer.take(0xA0).first())
     data.take(asn1.INTEGER)
     data.take(asn1.SET)
     content = Fields(data.take(asn1.SEQUENCE))
     if asn1.oid(content.take(asn1.OID)) != TST_INFO:
         raise UnsignedError("what is signed is not a time stamp")
-    info = next(content.take(0xA0).items())
+    info = content.take(0xA0).first()
     if info.tag != asn1.OCTET_STRING:
         raise Asn1Error("no content")
     told = info.content
@@ -252,10 +253,8 @@ def _is(certificate: x509.Certificate, identity: Value) -> bool:
         return key == identity.content
     fields = Fields(identity)
     issuer = fields.take(asn1.SEQUENCE).encoded
-    return (
-        certificate.serial_number == asn1.integer(fields.take(asn1.INTEGER))
-        and issuer == certificate.issuer.public_bytes()
-    )
+    serial = asn1.integer(fields.take(asn1.INTEGER))
+    return certificate.serial_number == serial and names(certificate)[0] == issuer
 
 
 def _meant(first: Value | None, second: Value | None, signer: x509.Certificate) -> None:
@@ -263,7 +262,7 @@ def _meant(first: Value | None, second: Value | None, signer: x509.Certificate) 
     given = second or first
     if given is None:
         raise UnsignedError("the signature does not name its certificate")
-    named = Fields(next(Fields(given).take(asn1.SEQUENCE).items()))
+    named = Fields(Fields(given).take(asn1.SEQUENCE).first())
     digest = "sha1" if second is None else "sha256"
     identifier = named.maybe(asn1.SEQUENCE) if second is not None else None
     if identifier is not None:

@@ -85,6 +85,15 @@ _LINK_P95 = Family(
     "thongsuot_link_utilisation_p95_ratio", "95th percentile of the last measured day's 5-minute utilisation"
 )
 _LINK_DAYS = Family("thongsuot_link_days_over_capacity", "Measured days in a row with a p95 above 90% of the capacity")
+_OCSP = Family(
+    "probe_ocsp_duration_seconds", "Duration of asking for a certificate's state by phase, its list included"
+)
+_OCSP_STATUS = Family("probe_ocsp_cert_status", "State of the certificate: 0 good, 1 revoked, 2 unknown")
+_OCSP_AGE = Family("probe_ocsp_update_age_seconds", "Time since the responder's knowledge was right (thisUpdate)")
+_OCSP_LEFT = Family("probe_ocsp_update_left_seconds", "Time until the responder must have newer (nextUpdate)")
+_CRL_AGE = Family("probe_ocsp_crl_age_seconds", "Time since the revocation list was made")
+_CRL_LEFT = Family("probe_ocsp_crl_left_seconds", "Time until the revocation list must be renewed")
+_CRL_SIZE = Family("probe_ocsp_crl_bytes", "Size of the revocation list")
 
 TLS_VERSIONS: Final[Mapping[float, str]] = MappingProxyType(
     {version: f"TLS {version}" for version in (1.0, 1.1, 1.2, 1.3)}
@@ -211,6 +220,19 @@ KINDS: Final[Mapping[str, tuple[Series, ...]]] = MappingProxyType(
             Series(family=_BEATS, fact="beats", default=0.0),
             Series(family=_RUN, fact="duration_seconds"),
             Series(family=_EXIT, fact="exit_status"),
+        ),
+        "ocsp": (
+            _LOOKED_UP,
+            _CONNECTED,
+            *_SECURED,
+            Series(family=_STATUS, fact="status", default=0.0),
+            Series(family=_OCSP_STATUS, fact="cert_status"),
+            Series(family=_OCSP_AGE, fact="update_age"),
+            Series(family=_OCSP_LEFT, fact="update_left"),
+            Series(family=_CRL_AGE, fact="crl_age"),
+            Series(family=_CRL_LEFT, fact="crl_left"),
+            Series(family=_CRL_SIZE, fact="crl_bytes"),
+            *_phases(_OCSP, "resolve", "connect", "tls", "processing", "transfer"),
         ),
         "icmp": (
             _LOOKED_UP,

@@ -129,19 +129,6 @@ class H323(Block):
     """TCP."""
 
 
-class Ocsp(Block):
-    """The state of a certificate, signed and fresh."""
-
-    cert: str
-    """The certificate's file."""
-    issuer: str
-    """Its issuer's file."""
-    url: Text | None = None
-    """Where; by the certificate unless written."""
-    crl: Text | None = None
-    """The revocation list, whose age is looked at."""
-
-
 class Alertmanager(Block):
     """Pushes to /api/v2/alerts."""
 
@@ -188,7 +175,6 @@ PROBES: Final[Mapping[str, tuple[type[Block], Mapping[str, Fact] | None, tuple[s
     {
         "journey": (Journey, _SECONDS, ("base_url",)),
         "h323": (H323, _SECONDS, ("host",)),
-        "ocsp": (Ocsp, None, ("url", "cert", "issuer")),
     }
 )
 """The kinds to come: their keys, their facts (None: any name is taken), and the keys that say where the target is."""

@@ -40,6 +40,8 @@ CASES = [
     ),
     ("a name server", [("dns", {"server": "127.0.0.1:9", "name": "good.example"})], "dns", ""),
     ("an expression", [("http", {"url": "http://127.0.0.1:9/", "expect": {"body": "ok"}})], "re2", ""),
+    ("a time stamp", [("tsa", {"url": "http://127.0.0.1:9/"})], "cryptography", ""),
+    ("a certificate's state", [("ocsp", {"cert": "/nowhere", "url": "http://127.0.0.1:9/"})], "cryptography", ""),
     ("a certificate", [("tls", {"host": "127.0.0.1", "port": 9, "verify": False})], "", ""),
 ]
 
