@@ -5,6 +5,8 @@ Never: decides what an answer means, resolves the server's own name, or keeps ti
 """
 
 import asyncio
+import errno
+import os
 import socket
 import struct
 from dataclasses import dataclass
@@ -117,6 +119,10 @@ class Datagrams:
         self._sock = socket.socket(address.family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
         try:
             self._sock.connect(_target(address, port))
+        except BlockingIOError as error:
+            self._sock.close()
+            # Linux says EAGAIN, not EADDRNOTAVAIL, when no port is left to bind a datagram socket to.
+            raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL)) from error
         except BaseException:
             self._sock.close()
             raise

@@ -16,6 +16,7 @@ from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from probes.almanac import Almanac
 from probes.contract import ATTACHMENT_LIMIT, Address, Attachment, Family, ProbeError, Reason
 from probes.deadline import Deadlines
 from probes.pulse import Pulse
@@ -63,6 +64,7 @@ class Workbench:
         self.kept: dict[Hashable, Any] = {}
         """What a kind keeps between runs (an access token and its end), under a key of its own."""
         self.trust = Trust()
+        self.almanac = Almanac()
         self.pulse = Pulse()
         self.deadlines = Deadlines()
         self._resolver = resolver
@@ -134,7 +136,7 @@ class Phase:
 class Tools:
     """One run's view of the workbench. `deadline` is loop time; `phases` and `facts` survive an exception of the probe."""
 
-    __slots__ = ("attachments", "deadline", "facts", "phases", "secrets", "started", "where", "workbench")
+    __slots__ = ("attachments", "deadline", "facts", "phases", "secrets", "started", "where", "within", "workbench")
 
     phases: dict[str, float]
     facts: dict[str, float]
@@ -147,6 +149,8 @@ class Tools:
         self.attachments: tuple[Attachment, ...] = ()
         self.where = ""
         """The phase at hand, for the one line that says where time ran out."""
+        self.within = ""
+        """The part of a longer run that is at hand: what a detail begins with unless all went well."""
 
     def __getattr__(self, name: str) -> dict[str, float]:
         """`phases` and `facts` are made by the first who writes to them: thousands that wait for an answer hold none."""

@@ -174,6 +174,8 @@ def has_source(address: Address) -> bool:
     try:
         with socket.socket(address.family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as datagram:
             datagram.connect((address.ip.partition("%")[0], 9))
+    except BlockingIOError:
+        return True  # No port for a datagram either: an address there is.
     except OSError:
         return False
     return True
