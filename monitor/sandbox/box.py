@@ -7,6 +7,7 @@ import asyncio
 import csv
 import secrets
 import socket
+import time
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,14 +17,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from monitor.sandbox import servers
+from monitor.sandbox.datagram_listener import DatagramListener
 from monitor.sandbox.faults import Fault, Plan, Weather
 from monitor.sandbox.pki import Authority
 from monitor.sandbox.receiver import Receiver
+from monitor.sandbox.sip_server import SipDatagrams, SipStream
+from monitor.sandbox.snmp_server import Agent
+from monitor.sandbox.stun_server import StunServer
 
 NETWORK: Final = "127.37"
 HUB, MOTCUA, QLVB, LGSP, CONG, MCU, PORTALS, NAMES, INBOX = (f"{NETWORK}.0.{n}" for n in range(1, 10))
 ANCHORS: Final = tuple(f"{NETWORK}.0.{n}" for n in (250, 251, 252))
 SYSTEMS: Final = ("motcua", "qlvb", "lgsp", "cong_ttdt", "hnth", "ten_mien", "cong_xa")
+PASSWORD: Final = "sandbox"  # noqa: S105 Of everything made up in here.
 CARRIERS: Final = ("vnpt", "viettel")
 
 
@@ -119,7 +125,7 @@ class Box:
         truth = folder / "truth.jsonl"
         self.weather = Weather(plan=plan(self.people), truth=truth, now=lambda: datetime.now(UTC), slow=slow)
         self.receiver = Receiver(secret, folder / "inbox.jsonl", arrived)
-        self._listeners: list[servers.Listener | servers.Datagrams] = []
+        self._listeners: list[servers.Listener | DatagramListener] = []
         self._inbox: asyncio.Server | None = None
         self._syncing: set[asyncio.Task[None]] = set()
 
@@ -135,13 +141,16 @@ class Box:
         self._add(
             "cong_ttdt", CONG, 0, partial(servers.web, title="Cổng thông tin điện tử"), good=good, expired=expired
         )
-        self._add("hnth", MCU, 0, servers.video)
+        self._add_datagrams("hnth", MCU, 0, partial(SipDatagrams, name="Sandbox MCU"))
+        self._add("hnth", MCU, 0, partial(partial, SipStream, name="Sandbox MCU"))
+        self._add_datagrams("hnth", MCU, 1, partial(StunServer, password=PASSWORD))
+        self._add_datagrams("hub", HUB, 1, partial(Agent, clock=time.monotonic, community=PASSWORD))
         self._add("cong_xa", PORTALS, 0, partial(servers.web, title="Cổng xã"))
         for index, address in enumerate(ANCHORS):
             self._add(f"anchor.{index}", address, 0, partial(servers.line, name="anchor"))
         for commune in self.people:
             self._add(f"tslcd.{commune.code}", commune.address, 0, partial(servers.line, name=commune.code))
-            self._add(f"hnth.{commune.code}", commune.address, 1, servers.video)
+            self._add_datagrams(f"hnth.{commune.code}", commune.address, 1, SipDatagrams)
         self._add_datagrams("ten_mien", NAMES, 0, partial(servers.Names, address=MOTCUA))
         await asyncio.gather(*(listener.sync() for listener in self._listeners))
         self._inbox = await self.receiver.serve(INBOX, self.port)
@@ -153,7 +162,7 @@ class Box:
 
     def _add_datagrams(self, node: str, host: str, offset: int, kind: Callable[..., asyncio.DatagramProtocol]) -> None:
         weather = partial(self.weather.of, node)
-        self._listeners.append(servers.Datagrams(host, self.port + offset, weather, partial(kind, weather)))
+        self._listeners.append(DatagramListener(host, self.port + offset, weather, partial(kind, weather)))
 
     def _sync(self) -> None:
         for listener in self._listeners:

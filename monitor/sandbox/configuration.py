@@ -41,7 +41,7 @@ def configuration(
     )
     text = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         HUB=HUB, MOTCUA=MOTCUA, QLVB=QLVB, LGSP=LGSP, CONG=CONG, MCU=MCU, NAMES=NAMES, INBOX=INBOX,
-        port=port, video=port + 1, listen=listen, state_dir=folder / "state", database=database,
+        port=port, port1=port + 1, port2=port + 2, port3=port + 3, listen=listen, state_dir=folder / "state", database=database,
         ca=folder / "ca.pem", rows=len(people), anchors=anchors, target=pace.target,
         systems=_time(pace.systems), links=_time(pace.links), portals=_time(pace.portals),
         timeout=_time(pace.timeout), slow_over=_time(pace.timeout / 4), recheck=_time(min(1.0, pace.systems)),

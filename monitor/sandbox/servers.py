@@ -99,28 +99,6 @@ class Listener:
             self._server = None
 
 
-class Datagrams:
-    """A bound UDP socket that closes while its node refuses: the kernel then says so, as of a machine whose program is not running."""
-
-    def __init__(self, host: str, port: int, weather: Weather, factory: Callable[[], asyncio.DatagramProtocol]) -> None:
-        self._host, self._port, self._weather, self._factory = host, port, weather, factory
-        self._transport: asyncio.DatagramTransport | None = None
-
-    async def sync(self) -> None:
-        """Make what is bound agree with the weather."""
-        if self._weather().refused:
-            self.close()
-        elif self._transport is None:
-            loop = asyncio.get_running_loop()
-            self._transport, _ = await loop.create_datagram_endpoint(self._factory, local_addr=(self._host, self._port))
-
-    def close(self) -> None:
-        """Let the socket go."""
-        if self._transport is not None:
-            self._transport.close()
-            self._transport = None
-
-
 def _http_whole(data: bytes) -> bool:
     head, separator, body = data.partition(b"\r\n\r\n")
     if not separator:
@@ -198,15 +176,6 @@ def line(weather: Weather, name: str) -> Callable[[], asyncio.Protocol]:
         return b"pong " + word[0] + b" " + name.encode() + b"\r\n", True
 
     return partial(Talker, weather, lambda data: data.endswith(b"\n"), respond)
-
-
-def video(weather: Weather) -> Callable[[], asyncio.Protocol]:
-    """A video endpoint: answers SIP OPTIONS over TCP with 200."""
-
-    def respond(_request: bytes) -> tuple[bytes, bool]:
-        return b"SIP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n", True
-
-    return partial(Talker, weather, lambda data: data.endswith(b"\r\n\r\n"), respond)
 
 
 class Names(asyncio.DatagramProtocol):

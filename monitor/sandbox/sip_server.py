@@ -76,7 +76,7 @@ class SipStream(Talker):
     """SIP over TCP; the connection stays open for the next request."""
 
     def __init__(self, weather: Weather, name: str = "Sandbox VC") -> None:
-        super().__init__(weather, lambda data: data.endswith(b"\r\n\r\n"), partial(self._respond, weather, name))
+        super().__init__(weather, lambda data: data.endswith(b"\r\n\r\n"), partial(self._said, weather, name))
         self._where = ("", 0)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -84,6 +84,6 @@ class SipStream(Talker):
         peer = transport.get_extra_info("peername") or ("", 0)
         self._where = (peer[0], peer[1])
 
-    def _respond(self, weather: Weather, name: str, request: bytes) -> tuple[bytes, bool]:
+    def _said(self, weather: Weather, name: str, request: bytes) -> tuple[bytes, bool]:
         said = answer(request, self._where, name=name, wrong=weather().wrong)
         return (b"", True) if said is None else (said, False)

@@ -34,6 +34,8 @@ REALM: Final = "ninhbinh.example"
 _LIFETIME: Final = 600
 _FIRST_RELAY_PORT: Final = 49152  # RFC 8656 §7.2
 
+_MOST_ALLOCATIONS: Final = 1024
+
 Peer = tuple[str, int]
 Reply = tuple[Class, list[tuple[int, bytes]], bytes | None]
 """Class, attributes, and the key that signs them."""
@@ -116,6 +118,8 @@ class StunServer(asyncio.DatagramProtocol):
             return Class.SUCCESS, [(Attr.LIFETIME, lifetime.to_bytes(4))], self._key
         if held is not None:
             return _error(437, "Allocation Mismatch")
+        if len(self.allocations) >= _MOST_ALLOCATIONS:
+            return _error(508, "Insufficient Capacity")
         relay = self.allocations[peer] = _FIRST_RELAY_PORT + len(self.allocations) % 16384
         address = self._transport.get_extra_info("sockname")[0] if self._transport is not None else "127.0.0.1"
         fields: list[tuple[int, bytes]] = [
