@@ -1,0 +1,1 @@
+"""SIP OPTIONS: against kamailio and sipp, against the sandbox, and against whoever means harm."""
