@@ -16,6 +16,7 @@ import structlog
 from monitor import settings
 from monitor.app import system
 from monitor.app.configuration import load_configuration
+from monitor.app.evidence import EvidenceKeeper
 from monitor.app.eyes import Eyes
 from monitor.app.supervise import Supervisor
 from monitor.app.system import own_version
@@ -23,16 +24,17 @@ from monitor.metrics import Exposition
 from monitor.model import Catalogue, IncidentEvent, Message
 from monitor.notify import Courier, body, deliver, message_id
 from monitor.outbox import Outbox
-from monitor.pipeline import Anchors, Beats, Desk, News, Runner
+from monitor.pipeline import Anchors, Beats, Capacity, Desk, News, Runner
 from monitor.rules.public import known_node
+from monitor.rules.readiness import CALM
 from monitor.rules.routing import recipients
 from monitor.rules.topology import House
 from monitor.rules.world import Draft, World, observe_anchors, reconcile, resume
 from monitor.schedule import Cadence, Calendar, Clock
 from monitor.store import Batch, Store, open_store, state_lock
-from monitor.sweep import Housekeeping, Reports
+from monitor.sweep import Ground, Housekeeping, Meetings, Reports
 from monitor.web import WebServer, create_app
-from probes import Workbench
+from probes import Outcome, Workbench
 from probes.pauses import settle
 
 log = structlog.get_logger()
@@ -121,9 +123,14 @@ class App:
         self.desk = Desk(
             world=world, house=self.house, catalogue=catalogue, store=self.store, clock=clock, compose=compose, publish=self._publish
         )  # fmt: skip
+        self.evidence = EvidenceKeeper(
+            Path(catalogue.daemon.state_dir) / "evidence", self.store, lambda check: self.desk.world.checks.get(check)
+        )
+        self.capacity = Capacity(self.store, catalogue.province.zone, clock.now)
+        await self.capacity.remember()
         self.anchors = Anchors(catalogue.monitor.anchors, self.workbench, self._heard)
         self.runner = Runner(
-            catalogue.checks, self.workbench, self.anchors, catalogue.monitor, self.desk.put,
+            catalogue.checks, self.workbench, self.anchors, catalogue.monitor, self._take,
             limit=max(64, min(8000, descriptors // 3)), late=self.exposition.lateness,
         )  # fmt: skip
         self.cadence = Cadence(fire=self.runner.fire, skipped=self.runner.skipped)
@@ -146,6 +153,7 @@ class App:
         self.housekeeping = Housekeeping(self.store, clock, catalogue, self.workbench)
         self.reports = Reports(self.store, clock, catalogue, self.outbox.offer)
         self.eyes = Eyes(self)
+        self.meetings = Meetings(self.store, clock, catalogue, self._ground(), calm=CALM)
         await self.beats.begin(catalogue.checks, began)
         self.server = WebServer(create_app(self.eyes), catalogue.daemon.host, catalogue.daemon.port)
         self.port = self.server.port
@@ -155,6 +163,10 @@ class App:
         supervisor = self.supervisor
         supervisor.start("desk", self.desk.run())
         supervisor.at_end("desk", self._drain)
+        supervisor.start("evidence", self.evidence.run())
+        supervisor.at_end("evidence", self._drain_evidence)
+        supervisor.start("capacity", self.capacity.run())
+        supervisor.at_end("capacity", self.capacity.flush)
         supervisor.start("anchors", self._anchors_forever())
         supervisor.start("outbox", self.outbox.run())
         supervisor.at_end("outbox", lambda: self.outbox.stop(5.0))
@@ -163,6 +175,7 @@ class App:
         supervisor.start("clocks", self.housekeeping.clocks())
         supervisor.start("maintenance", self.housekeeping.maintenance(self._windows))
         supervisor.start("outside", self.housekeeping.outside())
+        supervisor.start("meetings", self.meetings.run())
         supervisor.start("watchdog", self._watchdog())
         supervisor.start("pulse", self._pulse())
         supervisor.start("figures", self.eyes.figures_forever())
@@ -171,6 +184,7 @@ class App:
         supervisor.at_end("web", self._stop_web)
         calendar = Calendar(self.catalogue.province.zone)
         calendar.every("reports", timedelta(seconds=30), self.reports.make_due)
+        calendar.every("evidence", timedelta(hours=1), lambda: self.evidence.upkeep(self.catalogue, self.clock.now()))
         calendar.every("upkeep", timedelta(hours=1), self.housekeeping.upkeep)
         calendar.start()
         supervisor.at_end("calendar", _soon(calendar.stop))
@@ -206,6 +220,7 @@ class App:
             if check is not None:
                 self.eyes.latest[id] = outcome
                 self.exposition.outcome(id, check.node, nodes[check.node].type, check.kind, outcome)
+        self.meetings.news.set()
         now = self.clock.now()
         for recheck in news.rechecks:
             self.cadence.recheck(recheck.check, (recheck.at - now).total_seconds())
@@ -214,6 +229,9 @@ class App:
         for event in news.events:
             self.exposition.event(event)
             self.eyes.announce(event)
+
+    def _take(self, check: str, outcome: Outcome) -> None:
+        self.desk.put(check, self.capacity.taken(check, self.evidence.taken(check, outcome)))
 
     def _heard(self, answers: Mapping[str, bool], began: datetime) -> None:
         self.desk.post(lambda draft, now: observe_anchors(draft, self.desk.house, answers, now, started_at=began))
@@ -226,6 +244,18 @@ class App:
         world = self.desk.world
         state = world.checks.get(check)
         return world.seen.get(check) or (state.seen_at if state else None)
+
+    def _ground(self) -> Ground:
+        """What the meetings may use of us."""
+        return Ground(
+            fire=lambda check: self.runner.fire(check, 0.0),
+            last=self.eyes.last,
+            nodes=self.eyes.nodes,
+            connected=self.eyes.connected,
+            windows=lambda: self.housekeeping.windows,
+            pace=self.cadence.pace,
+            offer=self.outbox.offer,
+        )
 
     def _configured_host(self, host: str) -> bool:
         return host in self.eyes.hosts
@@ -261,9 +291,10 @@ class App:
         await self.supervisor.cancel("anchors")
         self.supervisor.start("anchors", self._anchors_forever())
         await self.beats.keep(catalogue.checks)
+        self.capacity.keep(catalogue.checks, catalogue.province.zone)
         self.runner.change(catalogue.checks, catalogue.monitor, self.anchors)
         self.outbox.reload(catalogue.receivers)
-        self.housekeeping.catalogue = self.reports.catalogue = catalogue
+        self.housekeeping.catalogue = self.reports.catalogue = self.meetings.catalogue = catalogue
         self.eyes.changed(gone)
         for check in gone:
             self.exposition.forget(check)
@@ -303,14 +334,20 @@ class App:
         self.cadence.stop()
         await self.runner.stop()
 
+    async def _drain_evidence(self) -> None:
+        await self.supervisor.cancel("evidence")
+        await self.evidence.drain()
+
     async def _drain(self) -> None:
         await self.supervisor.cancel(
             "desk",
+            "capacity",
             "anchors",
             "beats",
             "heartbeats",
             "clocks",
             "maintenance",
+            "meetings",
             "outside",
             "figures",
             "stats",

@@ -16,11 +16,14 @@ from monitor.model import (
     Incident,
     IncidentEvent,
     IncidentState,
+    MeetingStatus,
     NodeState,
     Transition,
 )
+from monitor.model.evidence import Evidence
 from monitor.pipeline import STALE, Beats
-from monitor.rules import ledger
+from monitor.rules import ipv6 as by_ipv6
+from monitor.rules import ledger, readiness
 from monitor.store import Stats, StoreError
 from monitor.web import Delivery, IncidentPage, Vital
 from probes import Outcome
@@ -58,7 +61,11 @@ class Eyes:
         """The catalogue was changed: these checks are gone."""
         for check in gone:
             self.latest.pop(check, None)
-        self.hosts = frozenset(_hosts(self._app.catalogue))
+        catalogue = self._app.catalogue
+        self.hosts = frozenset(_hosts(catalogue))
+        self._communes = by_ipv6.units(catalogue)
+        videos = (node.id for node in catalogue.nodes.values() if node.type == "video")
+        self._links = {node: link for node in videos if (link := readiness.way(catalogue, node).link) is not None}
 
     @property
     def catalogue(self) -> Catalogue:
@@ -140,6 +147,9 @@ class Eyes:
             clock_offset=self.clock_offset(),
             dropped=app.desk.dropped,
             store=self.stats,
+            meetings=self.meetings(),
+            ipv6=self.ipv6(),
+            speech={node: score for node in self._links if (score := self.speech(node)) is not None},
         )
         return app.exposition.render(accept)
 
@@ -167,6 +177,12 @@ class Eyes:
     async def events(self, incident: str) -> tuple[IncidentEvent, ...]:
         return await self._app.store.events(incident)
 
+    async def evidence(self, incident: Incident) -> tuple[Evidence, ...]:
+        return await self._app.evidence.of(incident, self.catalogue, self.now())
+
+    async def evidence_file(self, evidence: Evidence) -> bytes | None:
+        return await self._app.evidence.read(evidence)
+
     async def transitions(self, node: str, start: datetime, end: datetime) -> tuple[Transition, ...]:
         found = await self._app.store.transitions([node], start, end)
         return found.get(node, ())
@@ -174,6 +190,18 @@ class Eyes:
     @property
     def heartbeats(self) -> Beats:
         return self._app.beats
+
+    def meetings(self) -> Sequence[MeetingStatus]:
+        return self._app.meetings.status()
+
+    async def look_at_meeting(self, meeting: str) -> MeetingStatus | None:
+        return await self._app.meetings.check(meeting)
+
+    def ipv6(self) -> by_ipv6.Share:
+        return by_ipv6.share(self._communes, by_ipv6.present(self.checks()))
+
+    def speech(self, node: str) -> float | None:
+        return readiness.speech(self._links.get(node), self.last)
 
     def announce(self, event: IncidentEvent) -> None:
         """Give an event to everyone who listens; one who does not keep up misses it rather than holding us."""

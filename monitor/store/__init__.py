@@ -1,5 +1,6 @@
 """What must outlive the process: the only part that speaks SQL."""
 
+from monitor.store.evidence import EvidenceShelf
 from monitor.store.lock import state_lock
 from monitor.store.reader import StoreReader, open_reader
 from monitor.store.records import (
@@ -33,6 +34,7 @@ __all__ = [
     "AuditEntry",
     "Batch",
     "ClockStep",
+    "EvidenceShelf",
     "Heartbeat",
     "Hour",
     "Memory",

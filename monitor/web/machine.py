@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from monitor.model import IncidentState, State
-from monitor.rules.public import rfc3339
+from monitor.rules.public import ipv6_object, rfc3339
 from monitor.web import objects
 from monitor.web.view import View
 
@@ -115,6 +115,7 @@ def api(view: View) -> APIRouter:
             "connected": view.connected(),
             "nodes": states,
             "incidents": [objects.incident_json(view, incident) for incident in view.incidents()],
+            "ipv6": ipv6_object(view.ipv6()),
             "deliveries": [{"receiver": d.receiver, "state": d.state, "count": d.count} for d in view.deliveries()],
             "clock_offset_seconds": round(view.clock_offset().total_seconds(), 3),
         }
@@ -176,5 +177,23 @@ def api(view: View) -> APIRouter:
             raise HTTPException(404, "no such incident")
         events = [objects.event_json(event) for event in await view.events(incident)]
         return tagged(request, objects.incident_json(view, known) | {"events": events})
+
+    @router.get("/incidents/{incident}/evidence", summary="Pictures that failed probes kept while it was on")
+    async def evidence(request: Request, incident: str) -> Response:
+        known = await view.incident(incident)
+        if known is None:
+            raise HTTPException(404, "no such incident")
+        return tagged(request, {"items": [objects.evidence_json(known, it) for it in await view.evidence(known)]})
+
+    @router.get("/incidents/{incident}/evidence/{check:path}/{name}", summary="One of them")
+    async def evidence_file(incident: str, check: str, name: str) -> Response:
+        known = await view.incident(incident)
+        pieces = await view.evidence(known) if known is not None else ()
+        piece = next((each for each in pieces if (each.check, each.name) == (check, name)), None)
+        data = await view.evidence_file(piece) if piece is not None else None
+        if piece is None or data is None:
+            raise HTTPException(404, "no such evidence")
+        headers = {"content-disposition": f'inline; filename="{piece.name}"', "cache-control": "private, max-age=3600"}
+        return Response(data, media_type=piece.media_type, headers=headers)
 
     return router

@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 from monitor.model import Check, Incident, IncidentEvent, Node, NodeState
+from monitor.model.evidence import Evidence
 from monitor.rules.public import affected_nodes, incident_object, known_node, rfc3339
 from monitor.web.view import View
 from probes.contract import Outcome
@@ -31,6 +32,25 @@ def event_json(event: IncidentEvent) -> dict[str, Any]:
         "by": event.by,
         "text": event.text,
         "data": dict(event.data),
+    }
+
+
+def evidence_url(incident: Incident, evidence: Evidence) -> str:
+    """Where one piece of an incident's evidence is, from the root of this server."""
+    parts = (incident.id, "evidence", *evidence.check.split("/"), evidence.name)
+    return "/api/v1/incidents/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def evidence_json(incident: Incident, evidence: Evidence) -> dict[str, Any]:
+    """A picture that a failed probe kept; `first` began the outage, else it is the latest."""
+    return {
+        "check": evidence.check,
+        "name": evidence.name,
+        "at": rfc3339(evidence.at),
+        "first": evidence.first,
+        "media_type": evidence.media_type,
+        "bytes": evidence.size,
+        "url": evidence_url(incident, evidence),
     }
 
 
@@ -74,6 +94,7 @@ def node_json(view: View, node: Node) -> dict[str, Any]:
         "labels": dict(sorted(node.labels.items())),
         "runbook": node.runbook or None,
         "checks": list(node.checks),
+        "mos": view.speech(node.id),
         "url": page_url(view, "nodes", node.id),
     }
 

@@ -1,6 +1,6 @@
 """The pages for people: what is wrong now, worst first; one incident; one node. Server-made, readable without a script."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 
@@ -9,10 +9,11 @@ from fastapi.responses import HTMLResponse
 from jinja2 import DictLoader, Environment, StrictUndefined
 
 from monitor import words
-from monitor.model import Incident, IncidentState, Language, NodeState, Severity, State
+from monitor.model import Incident, IncidentState, Language, NodeState, Point, Severity, State
 from monitor.rules import clock
 from monitor.rules.public import affected_nodes, known_node
 from monitor.web.assets import TEMPLATES
+from monitor.web.objects import evidence_url
 from monitor.web.view import View
 
 WORST: Final = {State.DOWN: 0, State.UNREACHABLE: 1, State.DEGRADED: 2, State.UNKNOWN: 3, State.UP: 4}
@@ -81,6 +82,7 @@ class Pages:
             wrong=wrong,
             resting=resting,
             offset=view.clock_offset(),
+            ipv6=view.ipv6(),
             names={node.id: node.name for node in view.catalogue.nodes.values()},
         )
 
@@ -98,7 +100,9 @@ class Pages:
             for role, party in (("owner", node.owner), ("operator", node.operator), ("carrier", node.carrier))
             if party in parties
         ]
-        return self.render("incident.html", lang, it=shown, events=await view.events(id), people=people)
+        pieces = [(piece, evidence_url(known, piece)) for piece in await view.evidence(known)]
+        events = await view.events(id)
+        return self.render("incident.html", lang, it=shown, events=events, people=people, evidence=pieces)
 
     async def incidents(self, lang: Language, cursor: str | None) -> HTMLResponse:
         """All incidents, newest first."""
@@ -126,6 +130,7 @@ class Pages:
             lang,
             node=node,
             state=states.get(id, NodeState(node=id)),
+            mos=view.speech(id),
             resting=id in view.in_maintenance(),
             checks=checks,
             above=near(node.depends_on),
@@ -134,6 +139,31 @@ class Pages:
             changes=list(reversed(await view.transitions(id, now - timedelta(days=7), now)))[:30],
             incidents=[self._incident(incident, lang, now) for incident in found.incidents],
         )
+
+    def meetings(self, lang: Language) -> HTMLResponse:
+        """The next video meetings, and which of their points are not ready."""
+        view, now = self._view, self._view.now()
+
+        def summary(points: Sequence[Point]) -> str:
+            ready = words.number(sum(point.ready for point in points), lang)
+            return words.say("meeting.summary", lang, ready=ready, total=words.number(len(points), lang))
+
+        shown = [
+            {
+                "meeting": status.meeting,
+                "told": status.told,
+                "running": status.meeting.start <= now,
+                "summary": summary(status.points) if status.points else "",
+                "told_summary": summary(status.told.points) if status.told else "",
+                "lacking": [
+                    (point, known_node(view.catalogue, point.node), known_node(view.catalogue, point.blamed_on))
+                    for point in status.points
+                    if not point.ready
+                ],
+            }
+            for status in view.meetings()
+        ]
+        return self.render("meetings.html", lang, meetings=shown)
 
     def _counts(self, states: Mapping[str, NodeState]) -> dict[str, int]:
         counts = dict.fromkeys((state.value for state in State), 0)
@@ -181,6 +211,10 @@ def pages(view: View) -> APIRouter:
     @router.get("/incidents/{incident}")
     async def incident(incident: str, lang: Lang = None) -> HTMLResponse:
         return await shown.incident(incident, chosen(lang))
+
+    @router.get("/meetings")
+    async def meetings(lang: Lang = None) -> HTMLResponse:
+        return shown.meetings(chosen(lang))
 
     @router.get("/nodes/{node}")
     async def node(node: str, lang: Lang = None) -> HTMLResponse:

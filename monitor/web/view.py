@@ -15,10 +15,13 @@ from monitor.model import (
     Incident,
     IncidentEvent,
     IncidentState,
+    MeetingStatus,
     NodeState,
     Transition,
 )
+from monitor.model.evidence import Evidence
 from monitor.model.heartbeats import Admission, Receipt
+from monitor.rules.ipv6 import Share
 from probes.contract import Outcome
 from probes.heartbeat_calls import Call
 
@@ -97,6 +100,22 @@ class View(Protocol):
 
     def deliveries(self) -> Sequence[Delivery]: ...
 
+    def meetings(self) -> Sequence[MeetingStatus]:
+        """Video meetings that are not over, by their beginning."""
+        ...
+
+    async def look_at_meeting(self, meeting: str) -> MeetingStatus | None:
+        """Look at a meeting's points now; tells nobody. None when there is none of that id."""
+        ...
+
+    def ipv6(self) -> Share:
+        """How many communes have working IPv6."""
+        ...
+
+    def speech(self, node: str) -> float | None:
+        """The estimated score for speech of a video point's link, 1..4.5; None where it is not measured."""
+        ...
+
     def clock_offset(self) -> timedelta:
         """How far the wall clock was moved since the start."""
         ...
@@ -120,6 +139,14 @@ class View(Protocol):
     async def incident(self, incident: str) -> Incident | None: ...
 
     async def events(self, incident: str) -> tuple[IncidentEvent, ...]: ...
+
+    async def evidence(self, incident: Incident) -> tuple[Evidence, ...]:
+        """What failed probes kept while it was on."""
+        ...
+
+    async def evidence_file(self, evidence: Evidence) -> bytes | None:
+        """The bytes of one of these; None when it has gone meanwhile."""
+        ...
 
     async def transitions(self, node: str, start: datetime, end: datetime) -> tuple[Transition, ...]: ...
 

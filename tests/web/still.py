@@ -13,6 +13,7 @@ from monitor.model import (
     Incident,
     IncidentEvent,
     IncidentState,
+    MeetingStatus,
     Node,
     NodeState,
     Party,
@@ -23,7 +24,9 @@ from monitor.model import (
     State,
     Transition,
 )
+from monitor.model.evidence import Evidence
 from monitor.model.heartbeats import Admission, Receipt
+from monitor.rules.ipv6 import Share
 from monitor.web import Delivery, IncidentPage, Vital
 from probes import Outcome, Reason, Seen
 from probes.heartbeat_calls import Call
@@ -107,6 +110,10 @@ class StillView:
         self.resting: set[str] = set()
         self.probed: list[tuple[str, float | None]] = []
         self.door = StillDoor()
+        self.held: list[MeetingStatus] = []
+        self.share = Share()
+        self.scores: dict[str, float] = {}
+        self.kept: dict[Evidence, bytes] = {}
 
     def break_motcua(self) -> None:
         self.states["motcua"] = NodeState(
@@ -149,6 +156,18 @@ class StillView:
     def deliveries(self) -> Sequence[Delivery]:
         return [Delivery(receiver="truc", state="parked", count=2)]
 
+    def meetings(self) -> Sequence[MeetingStatus]:
+        return self.held
+
+    async def look_at_meeting(self, meeting: str) -> MeetingStatus | None:
+        return next((each for each in self.held if meeting in (each.meeting.id, each.meeting.plan)), None)
+
+    def ipv6(self) -> Share:
+        return self.share
+
+    def speech(self, node: str) -> float | None:
+        return self.scores.get(node)
+
     def clock_offset(self) -> timedelta:
         return timedelta(0)
 
@@ -183,6 +202,12 @@ class StillView:
             if known is None
             else (IncidentEvent(incident=known, sequence=1, type=EventType.OPENED, at=NOW, text=HOSTILE),)
         )
+
+    async def evidence(self, incident: Incident) -> tuple[Evidence, ...]:
+        return tuple(self.kept) if incident.id == "i-1" else ()
+
+    async def evidence_file(self, evidence: Evidence) -> bytes | None:
+        return self.kept.get(evidence)
 
     async def transitions(self, node: str, start: datetime, end: datetime) -> tuple[Transition, ...]:
         return (Transition(subject=node, at=NOW, state=State.DOWN, reason=Reason.TIMEOUT, detail=HOSTILE),)
