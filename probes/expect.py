@@ -4,6 +4,7 @@ Owns: refusing what cannot be meant, compiling it once, and the first thing that
 Never: measures; decodes by a name that a target made up; runs a regular expression that could backtrack.
 """
 
+import asyncio
 import json
 import operator
 import re
@@ -16,8 +17,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict
 
-from probes import jsonrule
-from probes.contract import Finding, Reason, blind, failed
+from probes import jsonrule, xml, xpathrule
+from probes.contract import Finding, ProbeError, Reason, failed
 from probes.patterns import Regex, compiled
 from probes.text import excerpt
 from probes.units import size
@@ -35,11 +36,8 @@ _OPS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
-_CHARSET = re.compile(rb"charset=\"?([A-Za-z0-9_.:-]{1,40})")
-# Names of encodings that are texts; Python's registry also holds zip, rot13 and others that no page is written in.
-_TEXTUAL = re.compile(
-    r"(iso-?8859-\d{1,2}|windows-125\d|cp125\d|latin-?1|utf-?16(le|be)?|big5|gb2312|gbk|gb18030|euc-(jp|kr)|shift_jis)"
-)
+THREAD: Final = 8 * 1024
+"""Bytes of a document from which on it is read beside the loop: a millisecond belongs to everybody."""
 
 
 def statuses(item: int | str) -> frozenset[int]:
@@ -131,6 +129,7 @@ class Expect:
     body_not: Regexes = ()
     json: Rules = ()
     xpath: Texts = ()
+    namespaces: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     size: Sizes = ()
     tls: bool | None = None
     _plan: "Plan" = field(init=False, repr=False, compare=False)
@@ -139,8 +138,21 @@ class Expect:
         object.__setattr__(self, "_plan", Plan(self))
 
     def check(self, response: Response) -> Finding | None:
-        """The first thing that the answer breaks, in the order of the keys' cost; None when all hold."""
+        """The first thing that the answer breaks, in the order of the keys' cost, all but `xpath`; None when they hold."""
         return self._plan.check(response)
+
+    async def judge(self, response: Response) -> Finding | None:
+        """The same with `xpath`, beside the loop when the document is large.
+
+        A SOAP Fault is a failure, whatever its status (SOAP 1.1 sends it with 500, many services with 200), unless an expression asks for
+        a Fault itself. Without `xpath` nobody looks into the body for one.
+        """
+        finding = self._plan.check(response)
+        if not self.xpath or (finding is not None and finding.reason is not Reason.STATUS):
+            return finding
+        if len(response.body) < THREAD:
+            return self._plan.check_document(response, finding)
+        return await asyncio.to_thread(self._plan.check_document, response, finding)
 
     @property
     def uses_regex(self) -> bool:
@@ -151,7 +163,7 @@ class Expect:
 class Plan:
     """An `Expect`, compiled."""
 
-    __slots__ = ("_accepted", "_body", "_body_not", "_expect", "_headers", "_json", "_sizes")
+    __slots__ = ("_accepted", "_body", "_body_not", "_expect", "_headers", "_json", "_sizes", "_xpath")
 
     def __init__(self, expect: Expect) -> None:
         self._expect = expect
@@ -160,6 +172,9 @@ class Plan:
         self._body_not = [(text, compiled(unicodedata.normalize("NFC", text))) for text in expect.body_not]
         self._json = [jsonrule.parse(text) for text in expect.json]
         self._sizes = [(text, *sizes(text)) for text in expect.size]
+        if expect.namespaces and not expect.xpath:
+            raise ValueError("namespaces: they are for xpath, which is not there")
+        self._xpath = [_rule_of("xpath", text, expect.namespaces) for text in expect.xpath]
         self._headers = [
             (name, name.lower().encode("latin-1"), compiled(rule.regex), rule, wanted)
             for wanted, table in ((True, expect.header), (False, expect.header_not))
@@ -188,9 +203,21 @@ class Plan:
             return finding
         if self._json and (finding := self._check_json(response)) is not None:
             return finding
-        if expect.xpath:
-            return blind(Reason.OWN_CONFIG, "xpath is not available in this build")
         return None
+
+    def check_document(self, response: Response, broken: Finding | None) -> Finding | None:
+        """What the expressions find in the body, or `broken`, which was found before them; see `Expect.judge`."""
+        try:
+            document = xml.read(bytes(response.body), response.values(b"content-type"))
+            if not any(rule.about_faults for rule in self._xpath) and (said := xml.fault(document)) is not None:
+                return failed(Reason.SOAP_FAULT, f"status {response.status} with a SOAP Fault: {said}")
+            for rule in () if broken is not None else self._xpath:
+                different = rule.broken(document)
+                if different is not None:
+                    return failed(Reason.XPATH, different)
+        except ProbeError as error:
+            return broken or error.finding
+        return broken
 
     def _check_headers(self, response: Response) -> Finding | None:
         for name, key, pattern, rule, wanted in self._headers:
@@ -254,12 +281,13 @@ def readable(response: Response) -> bytes:
 
 
 def _declared(response: Response) -> str | None:
-    for value in response.values(b"content-type"):
-        match = _CHARSET.search(value.lower())
-        if match is not None and _TEXTUAL.fullmatch(name := match[1].decode("ascii")):
-            try:
-                "".encode(name)
-            except LookupError:
-                return None
-            return name
-    return None
+    """The charset to read the body by; None for UTF-8, which is what is read anyway."""
+    name = xml.declared(response.values(b"content-type"))
+    return None if name is None or name in ("utf-8", "utf8", "us-ascii", "ascii") else name
+
+
+def _rule_of(key: str, text: str, namespaces: Mapping[str, str]) -> xpathrule.Rule:
+    try:
+        return xpathrule.parse(text, namespaces)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from None

@@ -35,7 +35,8 @@ def _method(text: str) -> str:
     return text.upper()
 
 
-def _version(value: Any) -> str:
+def as_version(value: Any) -> str:
+    """`1.1` and `2`, also as numbers; ValueError for what is not spoken here."""
     text = "2" if value == 2 else str(value)
     if text not in ("1.1", "2"):
         raise ValueError(f"{value!r}: this build speaks HTTP 1.1 and 2")
@@ -62,7 +63,7 @@ class HttpSpec:
     redirects: Annotated[int, Field(ge=0, le=50)] = 10
     family: Family = Family.ANY
     proxy: str | Secret | None = None
-    version: Annotated[Literal["1.1", "2"], BeforeValidator(_version)] = "1.1"
+    version: Annotated[Literal["1.1", "2"], BeforeValidator(as_version)] = "1.1"
     compression: Literal["none", "gzip", "deflate"] = "none"
     max_body: Annotated[Bytes, Field(ge=1, le=64 * 1024 * 1024)] = MAX_BODY
     tls: TrustPolicy = SYSTEM
@@ -76,7 +77,7 @@ class HttpSpec:
 async def probe(spec: HttpSpec, tools: Tools) -> Finding:
     """Facts: see `KIND.facts`. Reasons: those of the way (timeout, refused, reset, dns…, tls_…, proxy, auth), of the answer (protocol,
     empty_reply, truncated, headers_too_large, body_too_large, bad_encoding, bad_redirect, redirect_blocked, too_many_redirects), and of
-    what was expected (status, version, header, body_regex, body_size, json, not_tls, unexpected_tls).
+    what was expected (status, version, header, body_regex, body_size, json, xpath, soap_fault, not_tls, unexpected_tls).
     """
     expect = spec.expect
     if expect.uses_regex:
@@ -98,7 +99,7 @@ async def probe(spec: HttpSpec, tools: Tools) -> Finding:
             "redirects", 0.0
         )  # Only now: thousands that wait for an answer need not hold a filled table each.
     tools.facts["seconds"] = perf_counter() - began
-    finding = expect.check(response)
+    finding = await expect.judge(response) if expect.xpath else expect.check(response)
     if finding is None:
         return GOOD if response.status == 200 else ok(f"status {response.status}")
     if expect.uses_regex and finding.reason.value in ("header", "body_regex"):

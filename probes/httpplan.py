@@ -59,6 +59,7 @@ class Plan:
     secrets: tuple[str, ...]
     ask_tls: Ask
     host: str | None
+    secret_body: bool = False
 
     def __repr__(self) -> str:
         return f"<plan of {self.method} {self.route.url.shown}>"
@@ -101,6 +102,7 @@ class Plan:
             secrets=secrets,
             ask_tls=_http2() if spec.version == "2" else exchange,
             host=host,
+            secret_body=isinstance(spec.body, Secret),
         )
         return replace(plan, request=plan.bytes_for(url, host=host, private=True))
 
@@ -122,7 +124,9 @@ class Plan:
         return head if method is not None else head + self.body
 
 
-async def ask_with_token(plan: Plan, auth: OAuth2, tools: Tools) -> tuple[Response, tuple[str, ...], float]:
+async def ask_with_token(
+    plan: Plan, auth: OAuth2, tools: Tools, extra: tuple[str, ...] = ()
+) -> tuple[Response, tuple[str, ...], float]:
     """The first hop's answer, the header line that proved us, and when the asking began (`perf_counter`): the token's step is not part of it."""
     access = await token(auth, plan.route, tools)
     kept = "token" not in tools.phases
@@ -130,7 +134,7 @@ async def ask_with_token(plan: Plan, auth: OAuth2, tools: Tools) -> tuple[Respon
         tools.conceal((access,))
         proof = (f"Authorization: Bearer {access}",)
         began = time.perf_counter()
-        request = plan.bytes_for(plan.route.url, private=True, host=plan.host, extra=proof)
+        request = plan.bytes_for(plan.route.url, private=True, host=plan.host, extra=(*proof, *extra))
         answer = await plan.ask(plan.route, request, tools, head_only=plan.method == "HEAD")
         if answer.status != 401 or not kept:
             return answer, proof, began
@@ -138,11 +142,16 @@ async def ask_with_token(plan: Plan, auth: OAuth2, tools: Tools) -> tuple[Respon
         access, kept = await token(auth, plan.route, tools, fresh=True), False
 
 
-async def follow(plan: Plan, tools: Tools, answer: Response, proof: tuple[str, ...] = ()) -> Response:
-    """From a first answer that redirects to the final one; notes `redirects`. ProbeError for a redirect that may not be followed."""
+async def follow(
+    plan: Plan, tools: Tools, answer: Response, proof: tuple[str, ...] = (), jar: Jar | None = None
+) -> Response:
+    """From a first answer that redirects to the final one; notes `redirects`. ProbeError for a redirect that may not be followed.
+
+    `jar` takes the cookies of every answer but the last one, whose `url` says where it came from.
+    """
     route, method = plan.route, None
     floor = publicness(answer.address)
-    jar = Jar()
+    jar = Jar() if jar is None else jar
     hops = 0
     while answer.status in REDIRECTS and (location := answer.values(b"location")):
         if hops == plan.redirects:
@@ -158,6 +167,8 @@ async def follow(plan: Plan, tools: Tools, answer: Response, proof: tuple[str, .
         ):
             method = "GET"
         private = _same_place(plan.route.url, url)
+        if method is None and plan.secret_body and not private:
+            raise ProbeError(Reason.REDIRECT_BLOCKED, f"redirected to {url.shown} with a body that holds a secret")
         cookie = jar.header(url)
         request = plan.bytes_for(
             url,
@@ -177,6 +188,7 @@ async def follow(plan: Plan, tools: Tools, answer: Response, proof: tuple[str, .
         )
         ask = plan.ask_tls if url.tls else exchange
         answer = await ask(route, request, tools, head_only=(method or plan.method) == "HEAD")
+        answer.url = url
     return answer
 
 

@@ -102,6 +102,11 @@ def _literal(op: str, text: str) -> Any:
     return value
 
 
+def document(body: bytes | bytearray) -> Any:
+    """The body as JSON; ValueError or RecursionError when it is none."""
+    return json.loads(body)
+
+
 def walk(document: Any, path: tuple[str | int, ...]) -> Any:
     """The value at a path; Invalid when there is none."""
     value = document
@@ -166,6 +171,16 @@ _OPERATORS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "=~": _matches,
     "!~": lambda value, pattern: not _matches(value, pattern),
 }
+
+
+def literal(op: str, text: str) -> Any:
+    """What stands behind an operator, as a value; ValueError when it is no literal, or none that the operator can use."""
+    return _literal(op, text)
+
+
+def holds(op: str, value: Any, literal: Any) -> bool:
+    """Whether `value op literal`; Invalid when they cannot be compared."""
+    return _OPERATORS[op](value, literal)
 
 
 def _shown(value: Any) -> str:

@@ -27,7 +27,6 @@ NOT_IN_EFFECT: Final[tuple[tuple[str, str], ...]] = (
     ("reports.*.formats.*=pdf", "reports as PDF"),
     ("reports.*.formats.*=docx", "reports as DOCX"),
     ("holidays", "the calendar of working days"),
-    ("nodes.*.checks.*.http.expect.xpath", "XPath"),
 )
 
 

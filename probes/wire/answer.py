@@ -11,6 +11,7 @@ import httptools
 
 from probes.contract import Address, ProbeError, Reason
 from probes.wire.inflate import CODINGS, Inflater, TooLargeError
+from probes.wire.url import Url
 
 HEAD_LIMIT: Final = 64 * 1024
 """Bytes of one response's headers."""
@@ -28,7 +29,7 @@ class Answer:
     """Filled by `feed`; `complete` when the message is over.
 
     `length` is the declared Content-Length (-1: none), `wire_bytes` the body as it came, `body` as it was decoded, within its limit.
-    `address` and `tls` say where it came from and how; whoever asked fills them in.
+    `address` and `tls` say where it came from and how, `url` what was asked after redirects; whoever asked fills them in.
     """
 
     __slots__ = (
@@ -49,6 +50,7 @@ class Answer:
         "length",
         "status",
         "tls",
+        "url",
         "version",
         "wire_bytes",
     )
@@ -72,6 +74,7 @@ class Answer:
         self.version = ""
         self.body: bytes | bytearray = b""
         self.address: Address | None = None
+        self.url: Url | None = None
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:

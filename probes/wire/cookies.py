@@ -12,7 +12,8 @@ JAR_LIMIT = 50
 """Cookies of one run (RFC 6265 §6.1)."""
 SIZE_LIMIT = 4096
 
-_OVER = re.compile(rb"max-age\s*=\s*(0|-\d+)\s*(;|$)", re.IGNORECASE)
+# What is over at once: no age left, or the end of an era that servers write to delete a cookie.
+_OVER = re.compile(rb"max-age\s*=\s*(0|-\d+)\s*(;|$)|expires\s*=[^;]{0,20}\b(19[67]\d|70)\b", re.IGNORECASE)
 
 
 class Jar:
