@@ -6,6 +6,7 @@ Never: decides what a late or missed slot means; it reports them.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -80,10 +81,15 @@ class Clock:
 
 @dataclass(slots=True)
 class _Beat:
-    """One check's place in the cadence: when it is due next (loop time), and the timer that waits for it."""
+    """One check's place in the cadence: when it is due next (loop time), and the timer that waits for it.
+
+    Its own slots are `origin + k × every`; while it has a quicker `pace`, they are `origin + k × pace`.
+    """
 
     every: float
     due: float
+    origin: float
+    pace: float
     timer: asyncio.TimerHandle | None = None
     extra: asyncio.TimerHandle | None = None
     extra_due: float = 0.0
@@ -99,6 +105,7 @@ class Cadence:
     def __init__(self, *, fire: Callable[[str, float], None], skipped: Callable[[str, int], None]) -> None:
         self._fire, self._skipped = fire, skipped
         self._beats: dict[str, _Beat] = {}
+        self._paces: Mapping[str, timedelta] = {}
         self._loop = asyncio.get_running_loop()
 
     def __len__(self) -> int:
@@ -118,7 +125,7 @@ class Cadence:
             if known is not None:
                 self._drop(check)
             shift = phase(check, every).total_seconds()
-            beat = _Beat(every=seconds, due=now + shift)
+            beat = _Beat(every=seconds, due=now + shift, origin=now + shift, pace=seconds)
             self._beats[check] = beat
             first = now + shift * min(1.0, window / seconds)
             if beat.due - first > 1.0:
@@ -126,6 +133,30 @@ class Cadence:
                 beat.extra_due = first
                 beat.extra = self._loop.call_at(first, self._again, check)
             beat.timer = self._loop.call_at(beat.due, self._tick, check)
+            self._set_pace(check, beat)
+
+    def pace(self, paces: Mapping[str, timedelta]) -> None:
+        """Until told otherwise these checks run so often; all others at their own interval. No phase is lost: a check comes back to its own slots.
+
+        A pace outlives `keep`, for checks that come later too. Ids of no check are nothing.
+        """
+        former, self._paces = self._paces, dict(paces)
+        for check in former.keys() | paces.keys():
+            beat = self._beats.get(check)
+            if beat is not None:
+                self._set_pace(check, beat)
+
+    def _set_pace(self, check: str, beat: _Beat) -> None:
+        wanted = self._paces.get(check)
+        seconds = beat.every if wanted is None else wanted.total_seconds()
+        if seconds == beat.pace:
+            return
+        beat.pace = seconds
+        now = self._loop.time()
+        beat.due = beat.origin + (math.floor((now - beat.origin) / seconds) + 1) * seconds
+        if beat.timer is not None:
+            beat.timer.cancel()
+        beat.timer = self._loop.call_at(beat.due, self._tick, check)
 
     def recheck(self, check: str, delay: float) -> None:
         """Fire once more after `delay` seconds, off the cadence; an earlier wish stands, and a slot that comes before is enough."""
@@ -161,12 +192,12 @@ class Cadence:
     def _tick(self, check: str) -> None:
         beat = self._beats[check]
         late = max(0.0, self._loop.time() - beat.due)
-        missed = int(late // beat.every)
-        beat.due += (missed + 1) * beat.every
+        missed = int(late // beat.pace)
+        beat.due += (missed + 1) * beat.pace
         beat.timer = self._loop.call_at(beat.due, self._tick, check)
         if missed:
             self._skipped(check, missed)
-        self._fire(check, late - missed * beat.every)
+        self._fire(check, late - missed * beat.pace)
 
 
 class Calendar:
@@ -199,6 +230,13 @@ class Calendar:
         """End, without waiting for a job that runs."""
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
+
+
+def following(cron: str, zone: ZoneInfo, after: datetime) -> datetime | None:
+    """The first moment after `after` that a five-field cron expression names, in the given zone; UTC. None when it names none any more."""
+    trigger = CronTrigger.from_crontab(cron, timezone=zone)
+    moment: datetime | None = trigger.get_next_fire_time(None, after + timedelta(microseconds=1))
+    return None if moment is None else moment.astimezone(UTC)
 
 
 def occurrences(cron: str, zone: ZoneInfo, *, start: datetime, end: datetime) -> Iterable[datetime]:

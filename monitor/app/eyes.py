@@ -263,3 +263,4 @@ def _hosts(catalogue: Catalogue) -> Iterable[str]:
                 host = urlsplit(value).hostname if "://" in value else value.rpartition(":")[0] or value
                 if host:
                     yield host.strip("[]").lower()
+        yield from getattr(check.spec, "hosts", ())  # Of those that name several.

@@ -5,7 +5,7 @@ Exit codes: 0 good · 1 the thing asked about is bad · 2 the configuration or t
 
 import typer
 
-from monitor.cli import configuration, daemon, look, report
+from monitor.cli import configuration, daemon, look, meetings, report
 
 app = typer.Typer(
     name="thongsuot",
@@ -15,7 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for part in (daemon, configuration, look, report):
+for part in (daemon, configuration, look, meetings, report):
     part.register(app)
 
 

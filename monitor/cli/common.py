@@ -77,8 +77,15 @@ def load(path: Path, *, strict: bool = False) -> "Loaded":
         leave(WRONG, f"{len(error.problems)} error(s); nothing was started or changed")
 
 
-def ask(path: Path, route: str, params: Mapping[str, str | int] | None = None) -> Any:
-    """The answer of the running daemon's API as JSON; exit code 3 when it cannot be asked."""
+def ask(
+    path: Path,
+    route: str,
+    params: Mapping[str, str | int] | None = None,
+    *,
+    method: str = "GET",
+    patience: float = 10.0,
+) -> Any:
+    """The answer of the running daemon's API as JSON, waited for `patience` seconds; exit code 3 when it cannot be asked."""
     loaded = load(path)
     daemon = loaded.catalogue.daemon
     host = f"[{daemon.host}]" if ":" in daemon.host else daemon.host
@@ -87,7 +94,7 @@ def ask(path: Path, route: str, params: Mapping[str, str | int] | None = None) -
     address = f"http://{host}:{daemon.port}{route}{query}"
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(address, timeout=10) as answer:
+        with opener.open(urllib.request.Request(address, method=method), timeout=patience) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:
         detail = _detail(error)

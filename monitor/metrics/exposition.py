@@ -8,11 +8,13 @@ from prometheus_client import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.parser import text_string_to_metric_families
 
+from monitor.metrics import province
 from monitor.metrics.checks import Checks
 from monitor.metrics.daemon import Daemon, Delivery, Queue, StoreFigures
 from monitor.metrics.text import Block, join
 from monitor.metrics.world import Figures, World
-from monitor.model import MONITOR, Catalogue, Incident, IncidentEvent, NodeState
+from monitor.model import MONITOR, Catalogue, Incident, IncidentEvent, MeetingStatus, NodeState
+from monitor.rules.ipv6 import Share
 from probes.contract import Outcome
 
 EOF: Final = b"# EOF\n"
@@ -92,6 +94,9 @@ class Exposition:
         clock_offset: timedelta = timedelta(0),
         dropped: int = 0,
         store: StoreFigures | None = None,
+        meetings: Sequence[MeetingStatus] = (),
+        ipv6: Share | None = None,
+        speech: Mapping[str, float] | None = None,
     ) -> None:
         """How everything stands, for the next `render`."""
         self.configured(catalogue)
@@ -110,6 +115,7 @@ class Exposition:
                 figures={} if figures is None else figures,
             )
         )
+        self._blocks.extend(province.blocks(meetings, ipv6, speech or {}))
 
     def render(self, accept: str) -> tuple[str, bytes]:
         """Content type and body: OpenMetrics for who asks for it in `accept`, the text format for everybody else."""

@@ -30,7 +30,8 @@ from monitor.model.incidents import (
     IncidentState,
     Message,
 )
-from monitor.model.meetings import Lack, Meeting, MeetingPlan, Point, Readiness
+from monitor.model.links import LinkDay, LinkSample
+from monitor.model.meetings import Lack, Meeting, MeetingPlan, MeetingStatus, Point, Readiness
 from monitor.model.verdicts import (
     FLAPPING_CHANGES,
     FLAPPING_WINDOW,
@@ -69,10 +70,13 @@ __all__ = [
     "IncidentState",
     "Lack",
     "Language",
+    "LinkDay",
+    "LinkSample",
     "MaintenancePlan",
     "Match",
     "Meeting",
     "MeetingPlan",
+    "MeetingStatus",
     "Message",
     "Node",
     "NodeState",

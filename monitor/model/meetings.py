@@ -93,3 +93,12 @@ class Readiness:
     def lacking(self) -> tuple[Point, ...]:
         """Those that are not."""
         return tuple(point for point in self.points if not point.ready)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeetingStatus:
+    """A meeting that is not over: what was last told of it, and how its points stand now (none before its readiness run)."""
+
+    meeting: Meeting
+    told: Readiness | None = None
+    points: tuple[Point, ...] = ()

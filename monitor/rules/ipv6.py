@@ -81,7 +81,7 @@ def insists(spec: Any) -> bool:
 
 
 def _literal(target: Any) -> bool:
-    if not isinstance(target, str):
+    if not isinstance(target, str) or ("[" not in target if "://" in target else ":" not in target):
         return False
     try:
         host = urlsplit(target).hostname if "://" in target else target

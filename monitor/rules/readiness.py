@@ -107,6 +107,12 @@ def pace(ways: Iterable[Way], catalogue: Catalogue, every: timedelta) -> dict[st
     return {id: every for id, check in found.items() if check.timeout < every < check.every}
 
 
+def speech(link: Check | None, last: Callable[[str], Outcome | None]) -> float | None:
+    """The estimated score for speech over a link by its latest figures (1..4.5); None where it has none, or did not answer."""
+    outcome = last(link.id) if link is not None else None
+    return outcome.facts.get("mos") if outcome is not None and outcome.seen is Seen.OK else None
+
+
 # --- judging ----------------------------------------------------------------------------------------------------------
 
 

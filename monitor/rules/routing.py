@@ -8,7 +8,7 @@ go to nobody; in maintenance only the end of what was told before. An end (resol
 of the opening: to `told` where the caller knows them, else to those whom the opening would go to today; and to nobody if it was never told.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -23,6 +23,7 @@ from monitor.model import (
     Match,
     Node,
     Route,
+    Severity,
 )
 from monitor.rules.clock import net
 from monitor.rules.history import CLOSING
@@ -62,13 +63,28 @@ def routes(type: EventType, incident: Incident, node: Node, catalogue: Catalogue
     return tuple(found)
 
 
+def meeting_receivers(nodes: Iterable[Node], catalogue: Catalogue) -> tuple[str, ...]:
+    """Who is told of a meeting's readiness: a route fits when it fits any of the points, each with its own severity."""
+    points, found = list(nodes), []
+    for route in catalogue.routes:
+        if any(_fits(route.match, EventType.MEETING_READINESS, node.severity, node) for node in points):
+            found.append(route)
+            if not route.go_on:
+                break
+    return _send(tuple(found), catalogue)
+
+
 def matches(match: Match, type: EventType, incident: Incident, node: Node) -> bool:
     """Whether a route asks for this event of this node's incident."""
+    return _fits(match, type, incident.severity, node)
+
+
+def _fits(match: Match, type: EventType, severity: Severity, node: Node) -> bool:
     if match.node and not any(fnmatchcase(node.id, pattern) for pattern in match.node):
         return False
     for asked, value in (
         (match.type, node.type),
-        (match.severity, incident.severity.value),
+        (match.severity, severity.value),
         (match.owner, node.owner),
         (match.carrier, node.carrier),
     ):

@@ -8,7 +8,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -67,6 +67,7 @@ _SCALARS: dict[Any, _Way] = {
     bytes: _Way(_same, bytes, flat=True),
     datetime: _Way(micros, moment, flat=True),
     timedelta: _Way(_span, _duration, flat=True),
+    date: _Way(date.isoformat, date.fromisoformat, flat=True),
     Any: _Way(_same, _same, flat=False),
 }
 

@@ -137,6 +137,8 @@ class Packer:
         work.add(sql.attempts, [*map(tables.ATTEMPTS.pack, batch.attempts)])
         work.add(sql.windows, [*map(tables.WINDOWS.pack, batch.windows)])
         work.add(sql.reports, [*map(tables.REPORTS.pack, batch.reports)])
+        work.add(sql.link_samples, [*map(tables.LINK_SAMPLES.pack, batch.link_samples)])
+        work.add(sql.link_days, [*map(tables.LINK_DAYS.pack, batch.link_days)])
         work.add(sql.readiness, [*map(tables.READINESS.pack, batch.readiness)])
         work.add(sql.steps, [*map(tables.STEPS.pack, batch.steps)])
         work.add(sql.tokens, [*map(tables.TOKENS.pack, batch.tokens)])

@@ -4,14 +4,24 @@ Owns: what can be asked. Never: writes, locks, or makes a database that is not t
 """
 
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from sqlalchemy import text
 
-from monitor.model import Gap, Incident, IncidentEvent, IncidentState, Readiness, Transition, Window
+from monitor.model import (
+    Gap,
+    Incident,
+    IncidentEvent,
+    IncidentState,
+    LinkDay,
+    LinkSample,
+    Readiness,
+    Transition,
+    Window,
+)
 from monitor.store.engines import FILE, Database, Postgres, Sqlite, refuse_newer
 from monitor.store.readers import Readers
 from monitor.store.records import (
@@ -117,6 +127,14 @@ class StoreReader:
     async def heartbeats(self) -> tuple[Heartbeat, ...]:
         """What every job has told us so far, by check."""
         return await self._read.heartbeats()
+
+    async def link_samples(self, since: datetime) -> tuple[LinkSample, ...]:
+        """Five minutes of lines that start at or after `since`, in order; those of closed days are let go after a while."""
+        return await self._read.link_samples(since)
+
+    async def link_days(self, first: date, end: date) -> tuple[LinkDay, ...]:
+        """Lines' days in [first, end), in order."""
+        return await self._read.link_days(first, end)
 
     async def readiness(self, since: datetime) -> tuple[Readiness, ...]:
         """What was told of meetings that end after `since`, by start and sequence."""

@@ -5,13 +5,24 @@ Owns: the queries. Never: writes, or holds a transaction while the caller works.
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.model import CheckState, Gap, Incident, IncidentEvent, IncidentState, Readiness, Transition, Window
+from monitor.model import (
+    CheckState,
+    Gap,
+    Incident,
+    IncidentEvent,
+    IncidentState,
+    LinkDay,
+    LinkSample,
+    Readiness,
+    Transition,
+    Window,
+)
 from monitor.store import schema, tables
 from monitor.store.engines import Database
 from monitor.store.mapping import Mapped, micros, moment
@@ -236,6 +247,18 @@ class Readers:
         return await self._all(
             tables.HEARTBEATS, select(*columns(tables.HEARTBEATS)).order_by(schema.heartbeats.c.check)
         )
+
+    async def link_samples(self, since: datetime) -> tuple[LinkSample, ...]:
+        """See Store.link_samples."""
+        row = schema.link_samples.c
+        query = select(*columns(tables.LINK_SAMPLES)).where(row.at >= micros(since))
+        return await self._all(tables.LINK_SAMPLES, query.order_by(row.at, row.check))
+
+    async def link_days(self, first: date, end: date) -> tuple[LinkDay, ...]:
+        """See Store.link_days."""
+        row = schema.link_days.c
+        query = select(*columns(tables.LINK_DAYS)).where(row.day >= first.isoformat(), row.day < end.isoformat())
+        return await self._all(tables.LINK_DAYS, query.order_by(row.day, row.check))
 
     async def readiness(self, since: datetime) -> tuple[Readiness, ...]:
         """See Store.readiness."""

@@ -10,7 +10,18 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from monitor.model import CheckState, Incident, IncidentEvent, Message, NodeState, Readiness, Transition, Window
+from monitor.model import (
+    CheckState,
+    Incident,
+    IncidentEvent,
+    LinkDay,
+    LinkSample,
+    Message,
+    NodeState,
+    Readiness,
+    Transition,
+    Window,
+)
 from probes.contract import Outcome, Reason, Seen
 from probes.heartbeat_calls import Heard
 
@@ -159,8 +170,8 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One unit of work: all of it is stored, or none. States, incidents, windows, reports, readiness, tokens and heartbeats
-    replace the row of the same id;
+    """One unit of work: all of it is stored, or none. States, incidents, windows, reports, readiness, tokens, heartbeats
+    and what is known of links replace the row of the same id;
     a message whose id is already there changes nothing; the rest is appended.
     """
 
@@ -179,6 +190,8 @@ class Batch:
     audit: Sequence[AuditEntry] = ()
     tokens: Sequence[Token] = ()
     heartbeats: Sequence[Heartbeat] = ()
+    link_samples: Sequence[LinkSample] = ()
+    link_days: Sequence[LinkDay] = ()
 
     @property
     def rows(self) -> int:

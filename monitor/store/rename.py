@@ -33,6 +33,8 @@ async def renames(connection: AsyncConnection, sql: Statements, nodes: Mapping[s
         (schema.transitions, schema.transitions.c.subject),
         (schema.incidents, schema.incidents.c.node),
         (schema.heartbeats, schema.heartbeats.c.check),
+        (schema.link_samples, schema.link_samples.c.check),
+        (schema.link_days, schema.link_days.c.check),
     )
     changes: list[Change] = []
     for table, column in places:

@@ -325,6 +325,30 @@ tokens = Table(
     _maybe_time("revoked_at"),
 )
 
+link_samples = Table(
+    "link_samples",
+    metadata,
+    _time("at"),
+    _text("check"),
+    _number("received"),
+    _number("sent"),
+    PrimaryKeyConstraint("at", "check"),
+)
+"""Five minutes of a line's load; only of days that are not closed yet."""
+
+link_days = Table(
+    "link_days",
+    metadata,
+    _text("day"),
+    _text("check"),
+    _number("received"),
+    _number("sent"),
+    _int("samples"),
+    _int("expected"),
+    PrimaryKeyConstraint("day", "check"),
+)
+"""A day's 95th percentile of a line's load, by the province's calendar."""
+
 heartbeats = Table("heartbeats", metadata, Column("check", Text, primary_key=True), _text("schedule"), _text("heard"))
 """What jobs elsewhere have told us, one row for each; never their tokens."""
 

@@ -64,6 +64,8 @@ class Statements:
         self.attempts = insert(schema.deliveries, dialect, tables.ATTEMPTS.columns, "fail")
         self.windows = self._replace(tables.WINDOWS)
         self.reports = self._replace(tables.REPORTS)
+        self.link_samples = self._replace(tables.LINK_SAMPLES)
+        self.link_days = self._replace(tables.LINK_DAYS)
         self.readiness = self._replace(tables.READINESS)
         self.steps = insert(schema.steps, dialect, tables.STEPS.columns, "fail")
         self.tokens = self._replace(tables.TOKENS)

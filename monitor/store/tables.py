@@ -1,6 +1,17 @@
 """Which noun lives in which table."""
 
-from monitor.model import CheckState, Incident, IncidentEvent, Message, NodeState, Readiness, Transition, Window
+from monitor.model import (
+    CheckState,
+    Incident,
+    IncidentEvent,
+    LinkDay,
+    LinkSample,
+    Message,
+    NodeState,
+    Readiness,
+    Transition,
+    Window,
+)
 from monitor.store import schema
 from monitor.store.mapping import Mapped
 from monitor.store.records import Attempt, AuditEntry, ClockStep, Heartbeat, ReportRun, Token
@@ -14,6 +25,8 @@ MESSAGES = Mapped(Message, schema.messages)
 WINDOWS = Mapped(Window, schema.maintenance)
 ATTEMPTS = Mapped(Attempt, schema.deliveries)
 REPORTS = Mapped(ReportRun, schema.reports)
+LINK_SAMPLES = Mapped(LinkSample, schema.link_samples)
+LINK_DAYS = Mapped(LinkDay, schema.link_days)
 READINESS = Mapped(Readiness, schema.readiness)
 STEPS = Mapped(ClockStep, schema.steps)
 TOKENS = Mapped(Token, schema.tokens)

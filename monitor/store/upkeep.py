@@ -17,7 +17,7 @@ from monitor.model import IncidentState, Retention
 from monitor.store import schema
 from monitor.store.chunks import Columns, decode, encode, merge
 from monitor.store.engines import Database
-from monitor.store.mapping import micros
+from monitor.store.mapping import micros, moment
 from monitor.store.packer import SEEN
 from monitor.store.records import MessageState, Upkeep
 from monitor.store.series import DAY, HOT, HOUR, cut, to_columns, to_hour, words
@@ -36,6 +36,8 @@ ROWS = 2_000
 
 Group = tuple[int, int]
 """A check's number and the start of an hour."""
+OPEN_DAYS = timedelta(days=4)
+"""How long a line's five minutes are kept: until their day is closed, which takes some minutes, unless no daemon ran."""
 
 
 class _Turn:
@@ -220,6 +222,7 @@ class Keeper:
 
             for table, old in _too_old(limit(retention.samples), limit(retention.hourly), limit(retention.ledger)):
                 await self._drop(turn, table, old)
+            await self._drop(turn, schema.link_samples, schema.link_samples.c.at < micros(now - OPEN_DAYS))
             return turn.result()
 
     async def _drop(self, turn: _Turn, table: Table, old: ColumnElement[bool]) -> None:
@@ -259,6 +262,7 @@ def _too_old(samples: int, hourly: int, ledger: int) -> Iterable[tuple[Table, Co
     yield schema.maintenance, schema.maintenance.c.end < ledger
     yield schema.runs, schema.runs.c.beat_at < ledger
     yield schema.reports, schema.reports.c.generated_at < ledger
+    yield schema.link_days, schema.link_days.c.day < moment(ledger).date().isoformat()
     yield schema.readiness, schema.readiness.c.end < ledger
     yield schema.steps, schema.steps.c.at < ledger
     yield schema.audit, schema.audit.c.at < ledger

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from monitor.web import assets, heartbeats, machine, pages, problems
+from monitor.web import assets, heartbeats, machine, meetings, pages, problems
 from monitor.web.view import View
 
 
@@ -22,6 +22,7 @@ def create_app(view: View) -> FastAPI:
     app.include_router(heartbeats.door(view))
     app.include_router(machine.operations(view))
     app.include_router(machine.api(view))
+    app.include_router(meetings.api(view))
     app.include_router(pages.pages(view))
     app.include_router(assets.static())
     wrapped: Any = problems.SafeHeaders

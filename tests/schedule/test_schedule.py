@@ -135,6 +135,44 @@ async def test_a_recheck_fires_once_early_and_leaves_the_cadence_alone() -> None
     assert record.missed == []
 
 
+@pytest.mark.looptime
+async def test_a_quicker_pace_adds_slots_between_its_own_and_comes_back_to_them() -> None:
+    record = Record()
+    checks = {"a/c": timedelta(seconds=60), "b/c": timedelta(seconds=60)}
+    record.cadence.keep(checks)
+    await asyncio.sleep(130)
+    slot = record.of("a/c")[-1] % 60
+    record.cadence.pace({"a/c": timedelta(seconds=20), "gone/c": timedelta(seconds=5)})
+    began = asyncio.get_running_loop().time()
+    await asyncio.sleep(240)
+    quick = [at for at in record.of("a/c") if at > began]
+    assert {round(b - a, 3) for a, b in pairwise(quick)} == {20.0}
+    assert {round((at - slot) % 20, 3) for at in quick} <= {0.0, 20.0}
+    record.cadence.keep({**checks, "new/c": timedelta(seconds=60)})
+    await asyncio.sleep(60)
+    assert len(record.of("a/c")[-4:]) == 4
+    assert round(record.of("a/c")[-1] - record.of("a/c")[-2], 3) == 20.0
+    record.cadence.pace({"new/c": timedelta(seconds=10)})
+    over = asyncio.get_running_loop().time()
+    await asyncio.sleep(300)
+    record.cadence.stop()
+    slow = [at for at in record.of("a/c") if at > over]
+    assert {round(b - a, 3) for a, b in pairwise(slow)} == {60.0}
+    assert round(slow[0] % 60, 3) == round(slot, 3)
+    assert {round(b - a, 3) for a, b in pairwise([at for at in record.of("b/c") if at > began])} == {60.0}
+    assert len([at for at in record.of("new/c") if at > over]) == 30
+
+
+@pytest.mark.looptime
+async def test_a_pace_is_there_for_checks_that_come_later() -> None:
+    record = Record()
+    record.cadence.pace({"a/c": timedelta(seconds=5)})
+    record.cadence.keep({"a/c": timedelta(minutes=10)})
+    await asyncio.sleep(30)
+    record.cadence.stop()
+    assert 5 <= len(record.of("a/c")) <= 7
+
+
 async def test_a_stalled_loop_misses_slots_and_says_so_without_a_burst() -> None:
     record = Record()
     record.cadence.keep({"a/c": timedelta(seconds=0.05)})

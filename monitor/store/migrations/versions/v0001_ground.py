@@ -209,6 +209,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("kind", "period"),
     )
     op.create_table(
+        "link_days",
+        sa.Column("day", sa.Text(), nullable=False),
+        sa.Column("check", sa.Text(), nullable=False),
+        sa.Column("received", sa.Float(precision=53), nullable=False),
+        sa.Column("sent", sa.Float(precision=53), nullable=False),
+        sa.Column("samples", sa.Integer(), nullable=False),
+        sa.Column("expected", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("day", "check"),
+    )
+    op.create_table(
+        "link_samples",
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("check", sa.Text(), nullable=False),
+        sa.Column("received", sa.Float(precision=53), nullable=False),
+        sa.Column("sent", sa.Float(precision=53), nullable=False),
+        sa.PrimaryKeyConstraint("at", "check"),
+    )
+    op.create_table(
         "readiness",
         sa.Column("meeting", sa.Text(), nullable=False),
         sa.Column("sequence", sa.Integer(), nullable=False),
