@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from probes import browser, dns, heartbeat, http, icmp, ocsp, sip, snmp, stun, tcp, tls, tsa
+from probes import browser, dns, h323, heartbeat, http, icmp, journey, ocsp, sip, snmp, stun, tcp, tls, tsa
 from probes.contract import (
     Address,
     Fact,
@@ -56,9 +56,11 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             tls.KIND,
             dns.KIND,
             icmp.KIND,
+            journey.KIND,
             heartbeat.KIND,
             sip.KIND,
             stun.KIND,
+            h323.KIND,
             tsa.KIND,
             ocsp.KIND,
             browser.KIND,

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from monitor.metrics.text import Family
+from probes.journey import STEP_LIMIT
 
 SUCCESS: Final = Family("probe_success", "Displays whether or not the probe was a success")
 DURATION: Final = Family("probe_duration_seconds", "Returns how long the probe took to complete in seconds")
@@ -56,6 +57,10 @@ _STUN_RTT = Family("probe_stun_rtt_seconds", "Round trip of the STUN binding")
 _STUN_AGAIN = Family("probe_stun_retransmissions", "Times a STUN request was sent again")
 _STUN_ERROR = Family("probe_stun_error_code", "Error code of the STUN or TURN server, 0 when there was none")
 _TURN_LIFETIME = Family("probe_turn_lifetime_seconds", "Lifetime of the allocation that the TURN server granted")
+_JOURNEY = Family("probe_journey_step_seconds", "Duration of a journey by step")
+_JOURNEY_TOKEN = Family("probe_journey_token_seconds", "How long fetching access tokens took, when none was kept")
+_JOURNEY_FAILED = Family("probe_journey_failed_step", "Number of the step that failed, 0 when none did")
+_JOURNEY_POLL = Family("probe_journey_poll_seconds", "How long it took until what was waited for had arrived")
 _LOSS = Family("thongsuot_link_loss_ratio", "Share of the packets of the last round that did not come back")
 _RTT = Family("thongsuot_link_rtt_seconds", "Average round trip of the last round")
 _JITTER = Family("thongsuot_link_jitter_seconds", "Interarrival jitter of the last round (RFC 3550)")
@@ -94,6 +99,10 @@ _OCSP_LEFT = Family("probe_ocsp_update_left_seconds", "Time until the responder 
 _CRL_AGE = Family("probe_ocsp_crl_age_seconds", "Time since the revocation list was made")
 _CRL_LEFT = Family("probe_ocsp_crl_left_seconds", "Time until the revocation list must be renewed")
 _CRL_SIZE = Family("probe_ocsp_crl_bytes", "Size of the revocation list")
+_H323 = Family("probe_h323_duration_seconds", "Duration of looking at a gatekeeper or endpoint by phase")
+_H323_RTT = Family("probe_h323_rtt_seconds", "Round trip of the GatekeeperRequest")
+_H323_GATEKEEPER = Family("probe_h323_gatekeeper", "Whether the gatekeeper confirmed (1) or declined (0)")
+_H323_EXHAUSTED = Family("probe_h323_exhausted", "Whether the gatekeeper declined because it has no resources left")
 
 TLS_VERSIONS: Final[Mapping[float, str]] = MappingProxyType(
     {version: f"TLS {version}" for version in (1.0, 1.1, 1.2, 1.3)}
@@ -170,6 +179,18 @@ KINDS: Final[Mapping[str, tuple[Series, ...]]] = MappingProxyType(
             Series(family=_SERIAL, fact="serial"),
             *_phases(_DNS, "resolve", "connect", "request"),
         ),
+        "journey": (
+            _CONNECTED,
+            *_SECURED,
+            Series(family=_STATUS, fact="status", default=0.0),
+            Series(family=_JOURNEY_FAILED, fact="failed_step", default=0.0),
+            Series(family=_JOURNEY_POLL, fact="poll_seconds"),
+            *(
+                Series(family=_JOURNEY, fact=f"step_{number}_seconds", label=("step", str(number)))
+                for number in range(1, STEP_LIMIT + 1)
+            ),
+            Series(family=_JOURNEY_TOKEN, phase="token"),
+        ),
         "sip": (
             _LOOKED_UP,
             _CONNECTED,
@@ -178,6 +199,13 @@ KINDS: Final[Mapping[str, tuple[Series, ...]]] = MappingProxyType(
             Series(family=_SIP_RTT, fact="rtt"),
             Series(family=_SIP_AGAIN, fact="retransmissions", default=0.0),
             *_phases(_SIP, "resolve", "connect", "tls", "request"),
+        ),
+        "h323": (
+            _LOOKED_UP,
+            Series(family=_H323_RTT, fact="rtt"),
+            Series(family=_H323_GATEKEEPER, fact="gatekeeper"),
+            Series(family=_H323_EXHAUSTED, fact="exhausted"),
+            *_phases(_H323, "resolve", "connect", "ras"),
         ),
         "tsa": (
             _LOOKED_UP,
