@@ -2,7 +2,8 @@
 
 from monitor.pipeline.anchors import Anchors
 from monitor.pipeline.beats import Beats
+from monitor.pipeline.capacity import Capacity
 from monitor.pipeline.desk import STALE, Desk, News
 from monitor.pipeline.runner import Runner
 
-__all__ = ["STALE", "Anchors", "Beats", "Desk", "News", "Runner"]
+__all__ = ["STALE", "Anchors", "Beats", "Capacity", "Desk", "News", "Runner"]

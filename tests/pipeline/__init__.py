@@ -1,0 +1,1 @@
+"""From a due check to durable news."""
