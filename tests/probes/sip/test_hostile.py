@@ -101,6 +101,11 @@ async def test_over_tcp(sentence: str, say: Say, reason: Reason, words: str) -> 
     assert outcome.detail.isprintable()
 
 
+def mute(connection: socket.socket) -> None:
+    connection.shutdown(socket.SHUT_WR)
+    wait_for_end(connection)
+
+
 def soon_reset(connection: socket.socket) -> None:
     time.sleep(0.1)
     reset(connection)
@@ -117,7 +122,7 @@ def halves(request: bytes) -> list[bytes]:
 
 
 TCP: list[tuple[str, Handler, Reason, str]] = [
-    ("it closes at once", close, Reason.EMPTY_REPLY, "without an answer"),
+    ("it has nothing to say from the start", mute, Reason.EMPTY_REPLY, "without an answer"),
     ("it closes after the request", stream(lambda r: [], close), Reason.EMPTY_REPLY, "without an answer"),
     ("it resets", stream(lambda r: [], reset), Reason.RESET, ""),
     ("it resets after the answer", stream(lambda r: [answer(r)], soon_reset), Reason.OK, ""),
