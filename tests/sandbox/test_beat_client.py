@@ -13,8 +13,12 @@ from tests.web.still import TOKEN, StillView
 
 
 @pytest.fixture
-async def box() -> AsyncIterator[tuple[StillView, str]]:
-    view = StillView()
+def view() -> StillView:
+    return StillView()
+
+
+@pytest.fixture
+async def box(view: StillView) -> AsyncIterator[tuple[StillView, str]]:
     server = WebServer(create_app(view), "127.0.0.1", 0)
     serving = asyncio.create_task(server.serve())
     yield view, f"http://127.0.0.1:{server.port}"
