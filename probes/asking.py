@@ -16,7 +16,7 @@ from probes.httpplan import REDIRECTS, follow
 from probes.secret import Secret
 from probes.text import excerpt
 from probes.tools import Tools
-from probes.trust import SYSTEM, TrustPolicy
+from probes.trust import SYSTEM, WANTING, TrustPolicy
 from probes.wire.client import Response
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ def _read(key: str, file: str) -> "tuple[x509.Certificate, ...]":
             raise ProbeError(Reason.OWN_CONFIG, f"{key}: {file}: more than {MOST_FILE >> 20} MiB")
         data = path.read_bytes()
     except OSError as error:
+        if error.errno in WANTING:
+            raise  # Nothing is wrong with the file.
         raise ProbeError(Reason.OWN_CONFIG, f"{key}: {file}: {error.strerror or 'cannot be read'}") from error
     read: Callable[[bytes], Any] = x509.load_pem_x509_certificates
     if b"-----BEGIN" not in data:

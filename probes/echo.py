@@ -263,9 +263,12 @@ class EchoEngine:
 
     def _readable(self, door: Door) -> None:
         """The loop's callback: errors first, then replies."""
-        errors, _ = self._drain(door)
-        if not self._read(door) and not errors:
-            self._rearm(door)
+        try:
+            errors, _ = self._drain(door)
+            if not self._read(door) and not errors:
+                self._rearm(door)
+        except MemoryError:  # The packet stays where it is: the loop would call again, and again.
+            self._fail(door, OSError(errno.ENOMEM, "no memory to read a packet"))
 
     def _rearm(self, door: Door) -> None:
         """libuv stops watching a descriptor after an error event: watch it anew, or this engine is deaf from here on."""

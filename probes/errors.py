@@ -59,7 +59,6 @@ TYPES: Final[tuple[tuple[type[BaseException], Reason], ...]] = (
     (ConnectionRefusedError, Reason.REFUSED),
     (ConnectionError, Reason.RESET),
     (EOFError, Reason.TRUNCATED),
-    (MemoryError, Reason.OWN_MEMORY),
     (TimeoutError, Reason.TIMEOUT),
 )
 
@@ -98,6 +97,8 @@ def classify(error: BaseException) -> Finding:
         return error.finding  # Somebody has already looked: what it was raised from is only the evidence.
     ours: Finding | None = None
     links = list(chain(error))
+    if any(isinstance(one, MemoryError) for one in links):
+        return blind(Reason.OWN_MEMORY, "MemoryError")  # Whatever else broke, it broke for want of memory.
     for one in links:
         finding = known(one)
         if finding is not None and finding.seen is not Seen.BLIND:

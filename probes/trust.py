@@ -4,6 +4,7 @@ Owns: the trust policy of a check, one `ssl.SSLContext` per distinct policy, and
 Never: opens a connection, or looks at the text of an error: only at its codes.
 """
 
+import errno
 import ssl
 import warnings
 from dataclasses import dataclass, replace
@@ -13,6 +14,9 @@ from pydantic import BeforeValidator, ConfigDict
 
 from probes.certificates import prepare
 from probes.contract import Finding, ProbeError, Reason, failed
+
+WANTING: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""Why a sound file cannot be opened: we have nothing left to open it with."""
 
 Version = Literal["1.0", "1.1", "1.2", "1.3"]
 TlsVersion = Annotated[Version, BeforeValidator(str)]  # Unquoted in YAML, 1.2 is a number.
@@ -110,6 +114,8 @@ def _load(path: str, key: str, act: Any) -> None:
     try:
         act()
     except OSError as error:  # ssl.SSLError is one too.
+        if error.errno in WANTING and not isinstance(error, ssl.SSLError):
+            raise  # Nothing is wrong with the file.
         what = error.reason if isinstance(error, ssl.SSLError) else error.strerror
         raise ProbeError(Reason.OWN_CONFIG, f"tls.{key}: {path}: {what or 'cannot be read'}") from error
 

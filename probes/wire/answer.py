@@ -104,6 +104,8 @@ class Answer:
         except httptools.HttpParserUpgrade:
             self.complete = True
         except httptools.HttpParserError as error:
+            if isinstance(error.__context__, MemoryError):  # Of our own callback: not the target's doing.
+                raise error.__context__ from None
             if not self.complete and self._error is None:
                 raise ProbeError(Reason.PROTOCOL, f"not HTTP as it should be: {error}") from None
         if self._error is not None:
