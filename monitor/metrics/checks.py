@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from monitor.metrics.families import DURATION, KINDS, SUCCESS, Series
-from monitor.metrics.text import Block, Family, labels
+import probes
+from monitor.metrics.families import DURATION, KINDS, OWN_NUMBERS, SUCCESS, Series
+from monitor.metrics.text import Block, Family, labels, sample
 from probes.contract import Outcome, Seen
 
 UNSEEN: Final = float("nan")
@@ -52,6 +53,14 @@ class _Place:
     number: int
     own: bytes
     said: list[float | None]
+
+
+def _numbers(check: str, place: _Place, outcome: Outcome) -> bytes:
+    """The facts of an outcome that its kind has no series for: their names are the configuration's."""
+    known, own = probes.KINDS[place.kind].facts, OWN_NUMBERS[place.kind]
+    about = {"check": check, "node": place.node, "type": place.type}
+    named = sorted((name, value) for name, value in outcome.facts.items() if name not in known)
+    return b"".join(sample(own, {**about, "fact": name}, value) for name, value in named)
 
 
 def _joined(column: _Column) -> bytes:
@@ -99,6 +108,7 @@ class Checks:
             for each, column in zip(series, self._tables[kind].columns, strict=True):
                 self._families.setdefault(each.family, []).append(column)
         self._places: dict[str, _Place] = {}
+        self._numbers: dict[str, dict[str, bytes]] = {kind: {} for kind in OWN_NUMBERS}
 
     def outcome(self, check: str, node: str, type: str, kind: str, outcome: Outcome) -> None:
         """The newest outcome of a check is what is scraped from now on."""
@@ -106,6 +116,8 @@ class Checks:
         if place is None or place.node != node or place.type != type or place.kind != kind:
             place = self._settle(check, node, type, kind)
         table = self._tables.get(kind) or self._tables[""]
+        if kind in OWN_NUMBERS:
+            self._numbers[kind][check] = b"" if outcome.seen is Seen.BLIND else _numbers(check, place, outcome)
         if outcome.seen is Seen.BLIND:
             table.blank(place)
             return
@@ -130,6 +142,7 @@ class Checks:
         """The check is no more, or is another one now."""
         place = self._places.pop(check, None)
         if place is not None:
+            self._numbers.get(place.kind, {}).pop(check, None)
             table = self._tables.get(place.kind) or self._tables[""]
             table.blank(place)
             table.free.append(place.number)
@@ -139,6 +152,9 @@ class Checks:
         for family, columns in self._families.items():
             if joined := [lines for lines in map(_joined, columns) if lines]:
                 yield Block(family, (joined,))
+        for kind, family in OWN_NUMBERS.items():
+            if lines := list(filter(None, self._numbers[kind].values())):
+                yield Block(family, (lines,))
 
     def _settle(self, check: str, node: str, type: str, kind: str) -> _Place:
         self.forget(check)

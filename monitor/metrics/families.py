@@ -275,3 +275,12 @@ KINDS: Final[Mapping[str, tuple[Series, ...]]] = MappingProxyType(
         ),
     }
 )
+
+OWN_NUMBERS: Final[Mapping[str, Family]] = MappingProxyType(
+    {
+        "heartbeat": Family(
+            "thongsuot_heartbeat_number", "A number that the job's latest calls brought, by its declared name"
+        )
+    }
+)
+"""Facts beyond those of the kind, whose names stand in the configuration, with the name as the label `fact`. At most sixteen a check."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.app.little import Little
-from tests.story.daemon import until
+from tests.story.daemon import command, until
 
 TOKEN, QUEUE = "0123456789abcdef0123456789abcdef", "queue-token-of-the-document-axis"
 JOBS = """
@@ -110,6 +110,11 @@ async def test_numbers_a_failure_and_its_exit_status(tmp_path: Path) -> None:
         await jobs.turned("truc/hang_doi", "degraded")
         await jobs.curl(f"{QUEUE}?queue_age=7200")
         assert (await jobs.turned("truc/hang_doi", "down"))["last"]["facts"]["queue_age"] == 7200
+        metrics = (await jobs.daemon.get("/metrics")).text
+        assert (
+            'thongsuot_heartbeat_number{check="truc/hang_doi",node="truc",type="job",fact="queue_age"} 7200' in metrics
+        )
+        assert "foreign" not in metrics
         await jobs.curl(f"{TOKEN}/start")
         assert (await jobs.check("sao_luu/dem"))["state"] == "unknown"
         await jobs.curl(f"{TOKEN}?status=23")
@@ -118,6 +123,18 @@ async def test_numbers_a_failure_and_its_exit_status(tmp_path: Path) -> None:
         assert 0 < down["last"]["facts"]["duration_seconds"] < 10
         await jobs.curl("-I", f"{TOKEN}/0")
         await jobs.turned("sao_luu/dem", "up")
+
+
+async def test_a_command_beside_the_daemon_hears_no_calls_and_says_so(tmp_path: Path) -> None:
+    async with Jobs(tmp_path) as jobs:
+        env = {**jobs.env, "BACKUP": TOKEN, "QUEUE": QUEUE}
+        code, out, err = await command("probe", "sao_luu/dem", "--json", config=jobs.config, env=env)
+        assert (code, json.loads(out)["reason"]) == (3, "own_not_running")
+        assert "only a running daemon hears the calls" in out
+        assert TOKEN not in out + err
+        await jobs.curl(TOKEN)
+        asked = (await jobs.daemon.get("/probe", target="sao_luu/dem")).text
+        assert 'probe_success{check="sao_luu/dem"' in asked
 
 
 async def test_what_was_answered_survives_a_kill_and_our_own_absence_is_nobodys_silence(tmp_path: Path) -> None:
