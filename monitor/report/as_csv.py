@@ -107,12 +107,29 @@ def _tables(report: Report) -> Mapping[str, Table]:
             ),
         ),
         "incidents.csv": (INCIDENT, ([incident[key] for key in INCIDENT] for incident in data["incidents"])),
+        "capacity.csv": (CAPACITY, ([row[key] for key in CAPACITY] for row in data["capacity"])),
+        "ipv6.csv": (IPV6, [_ipv6(data["ipv6"])] if data["ipv6"] else []),
         "communes.csv": (
             ("code", "name", "region", "type", "node", *FIGURES),
             (cells for commune in report.communes for cells in _commune(commune, by_id)),
         ),
     }
 
+
+CAPACITY: Final = (
+    "check",
+    "node",
+    "name",
+    "p95_in",
+    "p95_out",
+    "days_measured",
+    "days_over",
+    "direction",
+    "since",
+    "until",
+    "days_unmeasured",
+    "congested",
+)
 
 INCIDENT: Final = (
     "id",
@@ -131,6 +148,34 @@ INCIDENT: Final = (
     "cause",
     "affected_total",
 )
+
+
+IPV6: Final = (
+    "units",
+    "watched",
+    "working",
+    "failing",
+    "unknown",
+    "unwatched",
+    "share",
+    "share_low",
+    "share_high",
+    "time",
+    "time_low",
+    "time_high",
+    "coverage",
+)
+
+
+def _ipv6(row: Mapping[str, Any]) -> list[Any]:
+    share, time = row["share"], row["time"]
+    bounds = ("value", "low", "high")
+    return [
+        *(row[key] for key in IPV6[:6]),
+        *(share[key] for key in bounds),
+        *(time[key] for key in bounds),
+        time["coverage"],
+    ]
 
 
 def _figures(row: Mapping[str, Any]) -> list[Any]:

@@ -5,7 +5,7 @@ Owns: what stands in which section, and the words of each cell. Never: runs a sc
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from monitor import words
 from monitor.model import Bucket, Severity
 from monitor.report.build import outside, spans_of
-from monitor.report.figures import AXES, CommuneRow, GroupRow, IncidentRow, NodeRow, Recovery, Report, WindowRow
+from monitor.report.figures import (
+    AXES,
+    CapacityRow,
+    CommuneRow,
+    GroupRow,
+    IncidentRow,
+    NodeRow,
+    Recovery,
+    Report,
+    WindowRow,
+)
 from monitor.report.strip import strip
 from monitor.rules.calendar import NOTICE_DAYS
 from monitor.rules.ledger import Ledger
@@ -206,16 +216,34 @@ class Page:
     def ipv6(self) -> str:
         """The sentence on IPv6, or nothing."""
         found = self.report.ipv6
-        if found is None or not found.units:
+        if found is None or not found.share.communes:
             return ""
-        share = words.percent(found.working / found.units, self.lang, 1)
         return self.say(
             "report.ipv6",
-            working=found.working,
-            units=found.units,
-            share=share,
-            unwatched=found.units - found.watched,
+            working=found.share.working,
+            units=found.share.communes,
+            share=words.percent(found.share.ratio, self.lang, 1),
+            failing=found.share.failing,
+            unknown=found.share.unknown,
+            unwatched=found.share.unasked,
+            time=words.percent(found.time.availability.value, self.lang),
         )
+
+    @property
+    def congested(self) -> list[CapacityRow]:
+        """Lines that were over their capacity for as long as the circular says."""
+        return [row for row in self.report.capacity if row.congested]
+
+    def direction(self, row: CapacityRow) -> str:
+        """Which way the line was full."""
+        return self.say(f"direction.{row.direction}") if row.direction else ""
+
+    def share(self, value: float) -> str:
+        """A utilisation, which may exceed the whole."""
+        return words.percent(value, self.lang, 1)
+
+    def day(self, at: date | None) -> str:
+        return words.day(at, self.lang) if at is not None else words.NOTHING
 
     @property
     def axes(self) -> list[tuple[str, list[GroupRow]]]:
@@ -291,6 +319,9 @@ class Page:
         if report.blind:
             length = sum((until - since for since, until in report.blind), timedelta(0))
             found.append(self.say("found.blind", length=self.duration(length)))
+        if self.congested:
+            names = "; ".join(dict.fromkeys(row.name for row in self.congested))
+            found.append(self.say("found.congested", count=len(self.congested), names=names))
         late = sum(row.short_notice for row in report.windows)
         if late:
             found.append(self.say("found.short_notice", count=late, days=NOTICE_DAYS))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from monitor.model import Bucket
-from monitor.report.figures import GroupRow, IncidentRow, NodeRow, Recovery, Report, verdict
+from monitor.report.figures import CapacityRow, GroupRow, IncidentRow, IPv6, NodeRow, Recovery, Report, verdict
 from monitor.rules.calendar import Period
 from monitor.rules.ledger import Availability, Ledger
 
@@ -50,9 +50,8 @@ def as_dict(report: Report) -> Json:
             "high": seconds(report.citizens.high),
             "coverage": report.citizens.coverage,
         },
-        "ipv6": None
-        if report.ipv6 is None
-        else {"units": report.ipv6.units, "watched": report.ipv6.watched, "working": report.ipv6.working},
+        "ipv6": None if report.ipv6 is None else _ipv6(report.ipv6),
+        "capacity": [_capacity(row) for row in report.capacity],
         "maintenance": [
             {
                 "id": row.window.id,
@@ -123,6 +122,21 @@ def recovery(counts: Recovery) -> Json:
     }
 
 
+def _ipv6(ipv6: IPv6) -> Json:
+    """At the end of the period by commune; and the share of the time that those that are watched had it."""
+    share, time = ipv6.share, ipv6.time
+    return {
+        "units": share.communes,
+        "watched": share.asked,
+        "working": share.working,
+        "failing": share.failing,
+        "unknown": share.unknown,
+        "unwatched": share.unasked,
+        "share": {"value": share.ratio, "low": share.low, "high": share.high},
+        "time": {**_share(time.availability), "coverage": time.coverage},
+    }
+
+
 def _share(figure: Availability) -> Mapping[str, float | None]:
     return {"value": figure.value, "low": figure.low, "high": figure.high}
 
@@ -156,6 +170,23 @@ def _node(row: NodeRow) -> Json:
 def _group(row: GroupRow) -> Json:
     about = {"by": row.by, "id": row.id, "name": row.name, "nodes": row.nodes}
     return about | figures(row.ledger) | {"recovery": recovery(row.recovery)}
+
+
+def _capacity(row: CapacityRow) -> Json:
+    return {
+        "check": row.check,
+        "node": row.node,
+        "name": row.name,
+        "p95_in": row.received,
+        "p95_out": row.sent,
+        "days_measured": row.measured,
+        "days_over": row.days_over,
+        "direction": row.direction,
+        "since": row.since.isoformat() if row.since else None,
+        "until": row.until.isoformat() if row.until else None,
+        "days_unmeasured": row.unmeasured,
+        "congested": row.congested,
+    }
 
 
 def _incident(row: IncidentRow) -> Json:

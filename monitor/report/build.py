@@ -12,6 +12,7 @@ from typing import Final
 
 from monitor import words
 from monitor.model import MONITOR, Bucket, Incident, IncidentState, Node, Span, Window
+from monitor.report import capacity
 from monitor.report.figures import (
     AXES,
     Axis,
@@ -28,11 +29,10 @@ from monitor.report.figures import (
     WindowRow,
 )
 from monitor.report.office import vietnam
-from monitor.rules import calendar, ledger
+from monitor.rules import calendar, ipv6, ledger
 from monitor.rules.calendar import Office, Period
 from monitor.rules.columns import Columns, account_many, columns
 from monitor.rules.ledger import ZERO, Ledger
-from probes.contract import Family
 
 _BAD: Final = (Bucket.DOWN, Bucket.UNREACHABLE)
 
@@ -63,7 +63,8 @@ def build(source: Source, period: Period, *, previous: Report | None = None) -> 
         recovery=recovery(incidents),
         total=ledger.total(row.ledger for row in rows if row.node.group is None and not outside(row.node)),
         citizens=_citizens(source, rows, known, windows),
-        ipv6=_ipv6(source, rows, known),
+        ipv6=_ipv6(source, known, windows),
+        capacity=capacity.rows(source, known),
         communes=_communes(rows),
         windows=tuple(_windows(source, windows)),
         blind=tuple(blind),
@@ -295,28 +296,32 @@ def _citizens(source: Source, rows: Iterable[NodeRow], period: Period, windows: 
     )
 
 
-def _ipv6(source: Source, rows: Iterable[NodeRow], period: Period) -> IPv6 | None:
-    """By commune, from the checks of its nodes that insist on IPv6: it works where all of those that were seen last saw it work."""
+def _ipv6(source: Source, period: Period, windows: Sequence[Window]) -> IPv6 | None:
+    """By commune, from the checks that insist on IPv6: see `rules.ipv6`. Maintenance of a node that has such a check is its commune's."""
     if not source.checks:
         return None
-    units: dict[str, list[bool]] = defaultdict(list)
-    for row in rows:
-        code = row.node.labels.get("commune")
-        if code is None:
-            continue
-        known = units[code]
-        for name in row.node.checks:
-            check = source.catalogue.checks.get(name)
-            if check is None or getattr(check.spec, "family", None) != Family.IPV6:
-                continue
-            *_, last = ledger.spans(source.checks.get(name, ()), start=period.start, end=period.end)
-            if last.bucket is not Bucket.UNKNOWN:
-                known.append(last.bucket not in _BAD)
-    return IPv6(
-        units=len(units),
-        watched=sum(bool(known) for known in units.values()),
-        working=sum(bool(known) and all(known) for known in units.values()),
+    communes = ipv6.units(source.catalogue)
+
+    def state(check: str) -> State:
+        base = ledger.spans(source.checks.get(check, ()), start=period.start, end=period.end)
+        *_, last = ledger.lay(base, source.gaps, ())
+        return State(last.bucket.value)
+
+    watched = {commune: checks for commune, checks in communes.items() if checks}
+    histories = {commune: ipv6.history(checks, source.checks, commune) for commune, checks in watched.items()}
+    over = _windows_by_node(windows)
+    mine = {
+        commune: [window for node in dict.fromkeys(map(_node_of, checks)) for window in over.get(node, ())]
+        for commune, checks in watched.items()
+    }
+    ledgers = account_many(
+        columns(histories, watched), start=period.start, end=period.end, gaps=source.gaps, windows=mine
     )
+    return IPv6(share=ipv6.share(communes, state), time=ledger.total(ledgers))
+
+
+def _node_of(check: str) -> str:
+    return check.rpartition("/")[0]
 
 
 def _length(stretches: Iterable[tuple[datetime, datetime]]) -> timedelta:

@@ -5,13 +5,14 @@ Owns: the shape of a report. Never: computes from raw data (`build` does), forma
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from types import MappingProxyType
 from typing import Literal
 
-from monitor.model import Catalogue, Gap, Incident, Node, Transition, Window
+from monitor.model import Catalogue, Gap, Incident, LinkDay, Node, Transition, Window
 from monitor.rules.calendar import Office, Period
 from monitor.rules.columns import Columns
+from monitor.rules.ipv6 import Share
 from monitor.rules.ledger import Ledger
 from monitor.words import Lang
 
@@ -33,6 +34,7 @@ class Source:
     `generated_at` is the last moment the data knows of; what lies behind it is not accounted. `windows` and `incidents` may be more than
     the period's; those outside are left out. Without an `office` of one's own, Vietnam's public holidays count.
     `checks` are the transitions of the checks that insist on IPv6, by check; without them the report says nothing of IPv6.
+    `capacity` are the days of lines measured by SNMP, with those before the period that a row of days may have begun on.
     """
 
     catalogue: Catalogue
@@ -44,6 +46,7 @@ class Source:
     language: Lang = "vi"
     office: Office | None = None
     checks: Mapping[str, Sequence[Transition]] = field(default_factory=lambda: MappingProxyType({}))
+    capacity: Sequence[LinkDay] = ()
     remarks: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def history(self, node: str) -> Sequence[Transition]:
@@ -139,11 +142,32 @@ class Citizens:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IPv6:
-    """Units (communes and wards), those whose IPv6 is watched, and those where it worked at the end of the period."""
+    """How many communes and wards had working IPv6 at the end of the period, and for how much of its time those that are watched had it."""
 
-    units: int
-    watched: int
-    working: int
+    share: Share
+    time: Ledger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapacityRow:
+    """One line against its capacity: the highest 95th percentile of a day of the period for each direction, on `measured` days.
+
+    `days_over` are the most measured days in a row above the limit, counted back from a day of the period, in `direction` (`in`, `out`, or
+    blank for none): from `since`, which may lie before the period, to `until`, with `unmeasured` days in between of which nothing is known.
+    """
+
+    check: str
+    node: str
+    name: str
+    received: float
+    sent: float
+    measured: int
+    days_over: int
+    direction: str
+    since: date | None
+    until: date | None
+    unmeasured: int
+    congested: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +209,7 @@ class Report:
     total: Ledger
     citizens: Citizens
     ipv6: IPv6 | None
+    capacity: tuple[CapacityRow, ...]
     communes: tuple[CommuneRow, ...]
     windows: tuple[WindowRow, ...]
     blind: tuple[tuple[datetime, datetime], ...]

@@ -5,10 +5,10 @@ from typing import Final
 
 from monitor.model import Catalogue, Gap, Incident, Language
 from monitor.report import Source
-from monitor.rules import calendar
+from monitor.report.capacity import reach
+from monitor.rules import calendar, ipv6
 from monitor.rules.calendar import Period
 from monitor.store import StoreReader
-from probes import Family
 
 BEHIND: Final = timedelta(days=1)
 """How far behind the period the first transition after it is looked for: it throws doubt on the period's last moments."""
@@ -19,7 +19,7 @@ async def read_source(
 ) -> Source:
     """The source of a report on `period` (and of explanations within it). `until` is the last moment the data knows of."""
     end = period.end + BEHIND
-    v6 = [check.id for check in catalogue.checks.values() if getattr(check.spec, "family", None) is Family.IPV6]
+    v6 = [check for checks in ipv6.units(catalogue).values() for check in checks]
     return Source(
         catalogue=catalogue,
         transitions=await store.transitions(list(catalogue.nodes), period.start, end),
@@ -28,6 +28,7 @@ async def read_source(
         windows=await store.windows(period.start, period.end),
         incidents=await _incidents(store, period),
         generated_at=until,
+        capacity=await store.link_days(*reach(period, catalogue.province.zone)),
         language=language or catalogue.province.language,
     )
 

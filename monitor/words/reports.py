@@ -46,13 +46,19 @@ TABLE: Final[Mapping[str, tuple[str, str]]] = {
     "report.by.region": ("Theo địa bàn", "By region"),
     "report.by.owner": ("Theo cơ quan chủ quản", "By owner"),
     "report.ipv6": (
-        "IPv6: {working}/{units} xã, phường có IPv6 hoạt động ({share}); {unwatched} đơn vị chưa giám sát được IPv6.",
-        "IPv6: works in {working} of {units} communes and wards ({share}); in {unwatched} it is not watched.",
+        "IPv6: cuối kỳ {working}/{units} xã, phường có IPv6 hoạt động ({share}); {failing} đơn vị không hoạt động, {unknown} đơn vị "
+        "chưa xác định, {unwatched} đơn vị chưa giám sát. Tỷ lệ thời gian IPv6 hoạt động ở các đơn vị được giám sát: {time}.",
+        "IPv6: at the end of the period it works in {working} of {units} communes and wards ({share}); it fails in {failing}, is unknown "
+        "in {unknown} and not watched in {unwatched}. Share of the time in which it worked where it is watched: {time}.",
     ),
     "report.networks": ("Mạng, đường truyền trung tâm", "Networks and uplinks"),
     "report.external": (
         "Hệ thống ngoài tỉnh (để đối chiếu, không tính vào tỷ lệ sẵn sàng chung)",
         "Systems outside the province (for reference, not in the total)",
+    ),
+    "report.capacity": (
+        "Đường truyền vượt 90% dung lượng 07 ngày liên tiếp (khoản 6 Điều 5 Thông tư 06/2026/TT-BKHCN)",
+        "Links above 90% of their capacity on 7 days in a row (circular 06/2026/TT-BKHCN, article 5.6)",
     ),
     "report.worst": ("Các đường truyền, điểm cầu gián đoạn nhiều nhất", "Links and video endpoints interrupted most"),
     "report.maintenance": ("Tạm ngừng theo kế hoạch (bảo trì)", "Planned maintenance"),
@@ -108,6 +114,12 @@ TABLE: Final[Mapping[str, tuple[str, str]]] = {
     "col.cause": ("Nguyên nhân", "Cause"),
     "col.affected": ("Ảnh hưởng", "Affected"),
     "col.recovery": ("Đúng hạn / quá hạn / đang xử lý", "Met / missed / open"),
+    "col.p95_in": ("P95 chiều nhận", "P95 received"),
+    "col.p95_out": ("P95 chiều gửi", "P95 sent"),
+    "col.direction": ("Chiều vượt", "Direction"),
+    "col.days_over": ("Số ngày liên tiếp", "Days in a row"),
+    "col.since": ("Từ ngày", "Since"),
+    "col.until": ("Đến ngày", "Until"),
     "col.commune": ("Xã, phường", "Commune or ward"),
     "col.region": ("Địa bàn (tỉnh cũ)", "Region"),
     "col.window": ("Thời gian", "Window"),
@@ -121,6 +133,13 @@ TABLE: Final[Mapping[str, tuple[str, str]]] = {
     "cell.no_windows": ("Không có.", "None."),
     "cell.blank": ("…………………………………………………………………………", "…………………………………………………………………………"),
     "cell.none_bad": ("Không có gián đoạn.", "No interruptions."),
+    "cell.none_congested": (
+        "Không có đường truyền nào trong {count} đường truyền được đo.",
+        "None of the {count} links measured.",
+    ),
+    "cell.unmeasured": ("{count} ngày không đủ số liệu", "{count} days without sufficient data"),
+    "direction.in": ("nhận", "received"),
+    "direction.out": ("gửi", "sent"),
     "remark.results": ("Kết quả", "Results"),
     "remark.shortcomings": ("Tồn tại, hạn chế", "Shortcomings"),
     "remark.causes": ("Nguyên nhân", "Causes"),
@@ -133,6 +152,10 @@ TABLE: Final[Mapping[str, tuple[str, str]]] = {
     "found.blind": (
         "Hệ thống giám sát không quan sát được {length} trong kỳ.",
         "The monitor was blind for {length} in the period.",
+    ),
+    "found.congested": (
+        "{count} đường truyền vượt 90% dung lượng 07 ngày liên tiếp: {names}.",
+        "{count} links were above 90% of their capacity on 7 days in a row: {names}.",
     ),
     "found.short_notice": (
         "{count} lần tạm ngừng theo kế hoạch được thông báo muộn hơn {days} ngày làm việc.",

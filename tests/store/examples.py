@@ -1,7 +1,7 @@
 """Values with every field set to something that is easily lost."""
 
 import dataclasses
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from types import MappingProxyType, NoneType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -31,6 +31,7 @@ def value(hint: Any, number: int) -> Any:
         bytes: bytes(range(256)) + bytes([number]),
         datetime: START + timedelta(seconds=number, microseconds=number),
         timedelta: timedelta(days=number, microseconds=number),
+        date: START.date() + timedelta(days=number),
         Any: {"list": [1, None, 2.5], "text": TEXT},
     }
     if hint in simple:
