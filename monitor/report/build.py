@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from monitor import words
-from monitor.model import MONITOR, Bucket, Incident, IncidentState, Node, Span, Window
+from monitor.model import MONITOR, Bucket, Incident, IncidentState, Node, Span, State, Window
 from monitor.report import capacity
 from monitor.report.figures import (
     AXES,
