@@ -28,8 +28,11 @@ from probes.contract import ProbeError, Reason
 MOST_CERTIFICATES: Final = 16
 """Certificates of one answer that are looked at."""
 MOST_STEPS: Final = 6
-MOST_CHECKS: Final = 24
+MOST_CHECKS: Final = 16
 """Signatures of certificates verified in search of one path: the most work that a hostile answer can make us do."""
+MOST_BITS: Final = 8192
+MOST_EXPONENT: Final = 64
+"""Bits of an RSA key and of its exponent: beyond them one verification takes as long as a hundred."""
 DAY: Final = 86_400.0
 
 _DIGESTS: Final = {
@@ -135,6 +138,10 @@ def verify(
     else:
         digest, filling = named or digest, padding.PKCS1v15()
     key = signer.public_key()
+    if isinstance(key, rsa.RSAPublicKey) and (
+        key.key_size > MOST_BITS or key.public_numbers().e.bit_length() > MOST_EXPONENT
+    ):
+        raise UnsignedError(f"an RSA key of {key.key_size} bits that takes too long")
     try:
         if isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
             key.verify(signature, bytes(data))
