@@ -166,7 +166,8 @@ class Visit:
         """What the browser is told."""
         return {
             "seconds": max(0.1, self._tools.remaining() - spare),
-            "spare": spare * 0.5,
+            "spare": spare * 0.4,
+            "alive": spare * 0.25,
             "steps": [act.job for act in self._plan.acts],
             "verify": self._spec.verify,
             "memory": self._spec.memory,
@@ -244,6 +245,8 @@ class Visit:
                 full = done["facts"].get("memory_bytes", 0.0) > 0.5 * self._spec.memory
                 reason = Reason.OWN_MEMORY if full else Reason.OWN_BUG
                 raise ProbeError(reason, f"{act.shown}: the page's process ended in the browser")
+            case "unopened":
+                raise ProbeError(Reason.OWN_OVERLOAD, f"the browser did not make room in time: {done['text']}")
             case "stuck":
                 self._engine.worn = True
                 raise ProbeError(Reason.OWN_STALL, f"{act.shown}: the browser itself does not answer")
@@ -275,7 +278,10 @@ FACTS: Final[Mapping[str, Fact]] = MappingProxyType(
         "requests": Fact(unit="number", meaning="requests the pages made"),
         "failed_requests": Fact(unit="number", meaning="of them those that got no answer"),
         "bytes": Fact(unit="bytes", meaning="what came over the network, TLS included"),
-        "console_errors": Fact(unit="number", meaning="errors in the pages' console, and exceptions nobody caught"),
+        "console_errors": Fact(
+            unit="number",
+            meaning="errors among the first 1000 lines of the pages' console, and exceptions nobody caught",
+        ),
         "popups": Fact(unit="number", meaning="windows that pages opened; each was closed at once"),
         "dom_seconds": Fact(unit="seconds", meaning="from the last go until its page could be used"),
         "load_seconds": Fact(

@@ -10,13 +10,14 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from probes.browser_tree import end_below
+from probes.browser_tree import end_below, remove
 from probes.contract import ProbeError, Reason
 
 PLACES: Final = 2
@@ -64,13 +65,15 @@ class Engine:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+        self._pidfd = os.pidfd_open(process.pid)
+        """A signal by it reaches this process or nobody, and does not ask first whether it has ended, which would take its status away."""
         self._seats: dict[int, Seat] = {}
         self._home = ""
         self._over = ""
         self._numbers = 0
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.ready.add_done_callback(lambda done: done.cancelled() or done.exception())  # Somebody may no longer wait.
-        self.worn = self.dead = False
+        self.worn = self.dead = self._ended = False
         self._reading = asyncio.create_task(self._read())
 
     @classmethod
@@ -129,19 +132,25 @@ class Engine:
         self._seats.pop(number, None)
 
     async def end(self) -> None:
-        """Nothing of it is left when this returns."""
+        """Nothing of it is left when this returns; who asks again does not wait."""
         self.dead = True
-        with contextlib.suppress(ProcessLookupError):
-            self._process.terminate()
+        if self._ended:
+            return
+        self._ended = True
+        self._signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(2.5):
                 await self._process.wait()
         except TimeoutError:
             await asyncio.to_thread(end_below, self._process.pid)
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+            self._signal(signal.SIGKILL)
             await self._process.wait()
         await asyncio.wait({self._reading})
+        os.close(self._pidfd)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, number)
 
     async def _read(self) -> None:
         """Hear what it says until it is gone, then tell all who are still in it."""
@@ -159,7 +168,7 @@ class Engine:
             if self._process.stdin is not None:
                 self._process.stdin.close()
             if self._home:
-                await asyncio.to_thread(shutil.rmtree, self._home, ignore_errors=True)
+                await asyncio.to_thread(remove, self._home)
 
     async def _hear_all(self) -> None:
         assert self._process.stdout is not None
@@ -193,6 +202,8 @@ def _unable(head: Frame) -> ProbeError:
     if head["why"] == "playwright":
         return ProbeError(Reason.OWN_CONFIG, "Playwright is not installed: pip install 'thongsuot[browser]'")
     text = str(head.get("text", ""))
+    said = [line.partition("[err]")[2].strip() for line in text.splitlines() if "[err]" in line]
+    text = "; ".join(said) or text
     hint = " (its sandbox needs user namespaces)" if "sandbox" in text.lower() and "No usable" in text else ""
     return ProbeError(Reason.OWN_CONFIG, f"Chromium does not start{hint}: {text}")
 
@@ -234,11 +245,11 @@ class House:
     async def engine(self) -> Engine:
         """A browser that is ready. It goes on starting when whoever asked has given up."""
         old = self._engine
-        if old is not None and (old.worn or old.runs >= self._most):
+        if old is not None and (old.dead or old.worn or old.runs >= self._most):
             self._engine = None
-            if old.empty:
+            if old.empty or old.dead:
                 self._errand(old.end())  # Else whoever leaves it last ends it.
-        if self._engine is None or self._engine.dead:
+        if self._engine is None:
             if self._making is None or self._making.done():
                 self._making = asyncio.create_task(self._make())
                 self._making.add_done_callback(lambda done: done.cancelled() or done.exception())

@@ -26,8 +26,8 @@ CLOSING: Final = 2.0
 SETTLE: Final = 5.0
 """Seconds waited for the last pictures and scripts of a page that can be used already; that they never come is no failure."""
 
-ALIVE: Final = 0.5
-"""Seconds in which a page, or the browser itself, answers if it is not stuck."""
+MESSAGES: Final = 1000
+"""Lines of the console that are looked at: each is a message from the browser to us, and a page may write without end."""
 
 
 class Failed(Exception):  # noqa: N818 It is what the page did.
@@ -61,6 +61,7 @@ class Run:
         self._crashed = False
         self._went = 0.0
         self._astray = ""
+        self._messages = 0
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def play(self) -> None:
@@ -70,7 +71,10 @@ class Run:
         done = 0
         failed: Failed | None = None
         try:
-            await self._open(until)
+            try:
+                await self._open(until)
+            except Exception as problem:
+                raise Failed("unopened", type(problem).__name__) from None
             began = time.monotonic()
             for index, step in enumerate(self._told["steps"]):
                 self._tell(self.number, "step", step=index)
@@ -154,8 +158,11 @@ class Run:
             task.exception()  # The window was gone already.
 
     def _said(self, message: Any) -> None:
-        if message.type == "error":
-            self._count("console_errors")
+        if message.type == "error" and not message.location.get("url", "").endswith("/favicon.ico"):
+            self._count("console_errors")  # That a site has no small picture for the tab is no error of a page.
+        self._messages += 1
+        if self._messages == MESSAGES and self._context is not None:
+            self._context.remove_listener("console", self._said)
 
     def _unanswered(self, request: Any) -> None:
         self._count("failed_requests")
@@ -265,17 +272,16 @@ class Run:
 
     async def _look(self, how: str) -> tuple[bytes, str]:
         """A picture of the page as it stands, without what is secret; and, when nothing answers, whose fault that is."""
-        if self._page is None or self._crashed or how == "crashed":
+        if self._crashed or how == "crashed":
             return b"", how
-        try:
+        picture = b""
+        with contextlib.suppress(Exception):
             async with asyncio.timeout(self._told["spare"]):
                 picture = await self._picture()
-        except Exception:
-            picture = b""
-        if how in ("late", "missing", "browser") and not picture:
+        if how in ("late", "missing", "browser", "unopened") and not picture:
             if not await self._answers(self._anew()):
                 how = "stuck"
-            elif how == "missing" and not await self._answers(self._page.evaluate("1")):
+            elif how == "missing" and not await self._answers(self._main.evaluate("1")):
                 how = "frozen"
         return picture if len(picture) <= PICTURE else b"", how
 
@@ -299,10 +305,10 @@ class Run:
         context = await self._browser.new_context()
         await context.close()
 
-    @staticmethod
-    async def _answers(work: Coroutine[Any, Any, Any]) -> bool:
+    async def _answers(self, work: Coroutine[Any, Any, Any]) -> bool:
+        """Whether it is done in the time in which a browser that is not stuck does it."""
         try:
-            async with asyncio.timeout(ALIVE):
+            async with asyncio.timeout(self._told["alive"]):
                 await work
         except Exception:
             return False

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from probes.browser_pages import Run
-from probes.browser_tree import below, end_below, memory
+from probes.browser_tree import below, end_below, make_home, memory, remove
 
 FLAGS: Final = (
     "--disable-gpu",
@@ -41,7 +41,7 @@ FLAGS: Final = (
 UNWANTED: Final = ("--disable-popup-blocking", "--disable-ipc-flooding-protection")
 """Of Playwright's own: a page under test may flood us, one of a stranger may not."""
 
-LOOK: Final = 0.25
+LOOK: Final = 0.1
 """Seconds between two looks at the memory of all processes."""
 
 LEASH: Final = "import ctypes,os,sys;ctypes.CDLL(None).prctl(1,9);os.execv(sys.argv[1],sys.argv[1:])"
@@ -55,13 +55,18 @@ class Pipe:
     """Frames to the daemon, from the loop and from the watching thread alike."""
 
     def __init__(self, out: int) -> None:
-        self._out, self._lock = out, threading.Lock()
+        self._out, self._lock, self._shut = out, threading.Lock(), False
+
+    def last(self, head: dict[str, Any]) -> None:
+        """The last frame: what happens from now on happens because of our own end."""
+        self.send(head)
+        self._shut = True
 
     def send(self, head: dict[str, Any], blob: bytes = b"") -> None:
         """One frame. The daemon reads at once whatever comes; when it is gone, so are we."""
         data = memoryview(json.dumps({**head, "bytes": len(blob)}, separators=(",", ":")).encode() + b"\n" + blob)
         with self._lock:
-            while data:
+            while data and not self._shut:
                 data = data[os.write(self._out, data) :]
 
 
@@ -92,9 +97,15 @@ class Worker:
                 handle_sigint=False, handle_sigterm=False, handle_sighup=False,
                 timeout=30_000,
             )  # fmt: skip
+            self.browser.on("disconnected", lambda _: self._ended())
             self._pipe.send({"say": "ready", "run": 0, "version": self.browser.version})
             while line := await reader.readline():
                 self._hear(json.loads(line))
+
+    def _ended(self) -> None:
+        """Somebody killed the browser, or it crashed."""
+        self._pipe.last({"say": "ended", "run": 0})
+        finish(self._home)
 
     def _hear(self, told: dict[str, Any]) -> None:
         number = told["run"]
@@ -154,7 +165,7 @@ def watch(worker: Worker, pipe: Pipe, home: str, parent: int) -> None:
         if os.getppid() != parent:
             finish(home)
         idle = 0 if worker.runs else idle + 1
-        if idle > 2 and idle % 8:
+        if idle > 5 and idle % 20:
             continue  # Nobody uses it: look seldom.
         held = memory(below(me))
         runs = list(worker.runs.values())
@@ -162,7 +173,7 @@ def watch(worker: Worker, pipe: Pipe, home: str, parent: int) -> None:
             run.peak = max(run.peak, held)
         caps = [run.cap for run, _ in runs]
         if caps and held > min(caps):
-            pipe.send({"say": "over", "run": 0, "memory": held, "cap": min(caps)})
+            pipe.last({"say": "over", "run": 0, "memory": held, "cap": min(caps)})
             finish(home)
         if idle:
             pipe.send({"say": "idle", "run": 0, "memory": held})
@@ -178,7 +189,7 @@ def finish(home: str) -> None:
                 time.sleep(0.01)
     except ChildProcessError:
         pass
-    shutil.rmtree(home, ignore_errors=True)
+    remove(home, seconds=0.5)
     os._exit(0)
 
 
@@ -187,7 +198,7 @@ def main() -> None:
     parent, executable, sandbox = int(sys.argv[1]), sys.argv[2], sys.argv[3] == "sandbox"
     pipe = Pipe(os.dup(1))
     os.dup2(2, 1)  # Whatever a library prints goes where it does no harm.
-    home = tempfile.mkdtemp(prefix="thongsuot-browser-")
+    home = make_home("thongsuot-browser-")
     os.environ.update(TMPDIR=home, HOME=home, XDG_CONFIG_HOME=home, XDG_CACHE_HOME=home)
     tempfile.tempdir = home
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

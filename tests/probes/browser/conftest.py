@@ -39,15 +39,21 @@ def unused_port() -> int:
 
 
 @pytest.fixture
-async def workbench(chromium: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Workbench]:
+def short_path() -> Iterator[str]:
+    """A directory for temporary files; the browser would not use one with a longer name."""
+    with tempfile.TemporaryDirectory(prefix="ts-", ignore_cleanup_errors=True) as path:
+        yield path
+
+
+@pytest.fixture
+async def workbench(chromium: str, short_path: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Workbench]:
     """Closed at the end; then no process and no file of it is left."""
-    with tempfile.TemporaryDirectory(prefix="ts-") as home:
-        monkeypatch.setenv("TMPDIR", home)
-        before = set(await asyncio.to_thread(below, os.getpid()))
-        async with Workbench(now, resolver=Names({"portal.example": ("127.0.0.1",)})) as bench:
-            yield bench
-        assert set(await asyncio.to_thread(below, os.getpid())) <= before
-        assert await asyncio.to_thread(os.listdir, home) == []
+    monkeypatch.setenv("TMPDIR", short_path)
+    before = set(await asyncio.to_thread(below, os.getpid()))
+    async with Workbench(now, resolver=Names({"portal.example": ("127.0.0.1",)})) as bench:
+        yield bench
+    assert set(await asyncio.to_thread(below, os.getpid())) <= before
+    assert await asyncio.to_thread(os.listdir, short_path) == []
 
 
 async def run(bench: Workbench, keys: Mapping[str, Any], *, timeout: float = 12.0) -> Outcome:

@@ -18,7 +18,7 @@ def login(url, password=PASSWORD, see="Hồ sơ của tôi"):
             {"fill": {"#user": "lan", "#password": password}, "name": "điền"},
             {"select": {"#unit": "Tam Điệp"}},
             {"click": "text=Đăng nhập"},
-            {"see": see},
+            {"see": see, "within": "3s"},
             {"see": {"selector": "h1", "text": "Xin chào lan", "url": "/home"}},
             {"not_see": "Sai mật khẩu"},
         ]
