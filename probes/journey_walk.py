@@ -47,7 +47,10 @@ def written_origin(spec: "JourneySpec", step: Step) -> Url | None:
             raise ValueError("a variable stands for a whole address at its beginning, or for a part behind the host")
         text = filled_address(text, dict.fromkeys(names(text), "0"))
     if _ABSOLUTE.match(text):
-        return parse(text)
+        url = parse(text)
+        if url.user is not None and not isinstance(step.address, Secret):
+            raise ValueError("a password does not stand in the file; keep the whole address in env:NAME, or use auth")
+        return url
     if spec.base_url is None:
         raise ValueError(f"{text!r} is no address: begin with https://, or say base_url")
     return join(base(spec), text.encode())
@@ -194,7 +197,7 @@ class Walk:
             if finding is None:
                 return answer, None
             rounds = max(rounds + 1, int(waited / poll.every) + 1)
-            if rounds * poll.every > poll.length:
+            if rounds * poll.every > poll.length + 1e-6:
                 return answer, failed(finding.reason, f"not within {poll.length:g} s: {finding.detail}")
             tools.where = "waiting"
             await asyncio.sleep(began + rounds * poll.every - loop.time())

@@ -7,8 +7,9 @@ one does not listen, a wrong one answers 200 with an error page, a slow one is s
 import asyncio
 import json
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import cast
 
 import dns.exception
@@ -22,6 +23,7 @@ from monitor.sandbox.faults import Condition
 Weather = Callable[[], Condition]
 Responder = Callable[[bytes], bytes]
 
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 TOKEN = "sandbox-token"  # noqa: S105 A made-up token of a made-up gateway.
 
 
@@ -99,7 +101,8 @@ class Listener:
             self._server = None
 
 
-def _http_whole(data: bytes) -> bool:
+def http_whole(data: bytes) -> bool:
+    """Whether a request has all of its body."""
     head, separator, body = data.partition(b"\r\n\r\n")
     if not separator:
         return False
@@ -110,9 +113,13 @@ def _http_whole(data: bytes) -> bool:
     return True
 
 
-def _reply(status: str, body: bytes, kind: str = "text/html; charset=utf-8") -> bytes:
-    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    return head.encode() + body
+def reply(
+    status: str, body: bytes, headers: Mapping[str, str] = NO_HEADERS, *, kind: str = "text/html; charset=utf-8"
+) -> bytes:
+    """A whole answer, after which the connection is closed."""
+    own = {"Content-Type": kind, "Content-Length": str(len(body)), "Connection": "close"}
+    lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in {**own, **headers}.items()), "", ""]
+    return "\r\n".join(lines).encode() + body
 
 
 def page(title: str, text: str) -> bytes:
@@ -129,17 +136,17 @@ def web(weather: Weather, title: str) -> Callable[[], asyncio.Protocol]:
     def respond(request: bytes) -> tuple[bytes, bool]:
         path = request.split(b" ", 2)[1].decode("latin-1") if request.count(b" ") >= 2 else "/"
         if weather().wrong:
-            return _reply("200 OK", WRONG), True
+            return reply("200 OK", WRONG), True
         if path == "/":
-            return _reply("200 OK", page(title, "Bộ phận một cửa đang phục vụ.")), True
+            return reply("200 OK", page(title, "Bộ phận một cửa đang phục vụ.")), True
         if path.startswith("/xa/"):
-            return _reply("200 OK", page(f"Trang thông tin {path[4:]}", "UBND cấp xã.")), True
+            return reply("200 OK", page(f"Trang thông tin {path[4:]}", "UBND cấp xã.")), True
         if path == "/login":
             form = '<form method="post"><input name="_csrf" value="9f8e"><input name="user"></form>'
-            return _reply("200 OK", page("Đăng nhập", form)), True
-        return _reply("404 Not Found", page("Không tìm thấy", "")), True
+            return reply("200 OK", page("Đăng nhập", form)), True
+        return reply("404 Not Found", page("Không tìm thấy", "")), True
 
-    return partial(Talker, weather, _http_whole, respond)
+    return partial(Talker, weather, http_whole, respond)
 
 
 def gateway(weather: Weather) -> Callable[[], asyncio.Protocol]:
@@ -151,21 +158,21 @@ def gateway(weather: Weather) -> Callable[[], asyncio.Protocol]:
         wrong = weather().wrong
         if verb == b"POST" and path == b"/token":
             if b"grant_type=client_credentials" not in body:
-                return _reply("400 Bad Request", b'{"error":"unsupported_grant_type"}', "application/json"), True
+                return reply("400 Bad Request", b'{"error":"unsupported_grant_type"}', kind="application/json"), True
             answer = {"access_token": TOKEN, "token_type": "Bearer", "expires_in": 300}
-            return _reply("200 OK", json.dumps(answer).encode(), "application/json"), True
+            return reply("200 OK", json.dumps(answer).encode(), kind="application/json"), True
         if verb == b"POST" and path == b"/soap":
             inner = "<soap:Fault><faultstring>backend</faultstring></soap:Fault>" if wrong else "<ok/>"
             text = f'<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body>{inner}</soap:Body></soap:Envelope>'
-            return _reply("200 OK", text.encode(), "text/xml; charset=utf-8"), True
+            return reply("200 OK", text.encode(), kind="text/xml; charset=utf-8"), True
         if path == b"/health":
             if f"authorization: bearer {TOKEN}".encode() not in head.lower():
-                return _reply("401 Unauthorized", b'{"error":"token"}', "application/json"), True
+                return reply("401 Unauthorized", b'{"error":"token"}', kind="application/json"), True
             state = {"status": "DEGRADED" if wrong else "UP", "queue": 0}
-            return _reply("200 OK", json.dumps(state).encode(), "application/json"), True
-        return _reply("404 Not Found", b"{}", "application/json"), True
+            return reply("200 OK", json.dumps(state).encode(), kind="application/json"), True
+        return reply("404 Not Found", b"{}", kind="application/json"), True
 
-    return partial(Talker, weather, _http_whole, respond)
+    return partial(Talker, weather, http_whole, respond)
 
 
 def line(weather: Weather, name: str) -> Callable[[], asyncio.Protocol]:
