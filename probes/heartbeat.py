@@ -97,7 +97,7 @@ async def probe(spec: HeartbeatSpec, tools: Tools) -> Finding:
     if listening is None:
         return blind(Reason.OWN_CONFIG, "nobody listens for this token")
     now, heard = tools.workbench.now(), listening.heard
-    tools.notes(numbers(heard, now))
+    tools.notes(numbers(spec, heard, now))
     finding = judged(heard, due(spec, heard, listening.absences, beats.slot), now)
     return dated(finding, listening.looked_at, now)
 
@@ -129,9 +129,10 @@ def dated(finding: Finding, looked_at: datetime | None, now: datetime) -> Findin
     return finding
 
 
-def numbers(heard: Heard, now: datetime) -> dict[str, float]:
+def numbers(spec: HeartbeatSpec, heard: Heard, now: datetime) -> dict[str, float]:
     """The facts of a job."""
-    facts = {"beats": float(heard.beats), **heard.numbers}
+    facts = {name: value for name, value in heard.numbers.items() if name in spec.facts}
+    facts["beats"] = float(heard.beats)
     if heard.good_at is not None:
         facts["age_seconds"] = max(0.0, (now - heard.good_at).total_seconds())
         facts["last_at"] = heard.good_at.timestamp()

@@ -54,7 +54,7 @@ def digest(token: str) -> bytes:
 
 def schedule(spec: HeartbeatSpec) -> str:
     """The schedule as one text: counting begins anew when it changes."""
-    return f"{spec.expect_every or 0:g} {spec.grace:g} {spec.cron or ''}".rstrip()
+    return f"{spec.expect_every or 0:.15g} {spec.grace:.15g} {spec.cron or ''}".rstrip()
 
 
 @dataclass(slots=True)
@@ -158,7 +158,7 @@ class Beats:
                 continue
             spec, row = check.spec, rows.get(check.id)
             if row is None or row.schedule != schedule(spec):
-                heard = replace(row.heard, since=now) if row else Heard(since=now)
+                heard = self._anew(row, spec, now) if row else Heard(since=now)
                 row = Heartbeat(check=check.id, schedule=schedule(spec), heard=heard)
                 changed.append(row)
             # A wall clock that was ahead when a call was stamped must not make the next one due in the far future.
@@ -177,6 +177,19 @@ class Beats:
                 await self._store.commit(Batch(heartbeats=changed))
             except StoreError as problem:
                 log.warning("heartbeats.unwritten", problem=str(problem))
+
+    def _anew(self, row: Heartbeat, spec: HeartbeatSpec, now: datetime) -> Heard:
+        """Counted from now by another schedule. A job that was overdue by the former one, or waited for by none, is not up by that."""
+        heard = replace(row.heard, since=now, interval=None)
+        if row.schedule:
+            every, grace, *cron = row.schedule.split(" ", 2)
+            former = HeartbeatSpec(
+                token=spec.token, expect_every=float(every) or None, grace=float(grace), cron=cron[0] if cron else None
+            )
+            by = due(former, row.heard, self._absences, self.slot)
+            if by is None or now < by.at:
+                return heard
+        return replace(heard, good_at=None)
 
     # The door.
 

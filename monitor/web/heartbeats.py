@@ -62,7 +62,8 @@ def door(view: View) -> APIRouter:
         if not receipt.stored:
             return _later(503, "it could not be written down: call again", 5.0)
         ignored = receipt.ignored + unread
-        return Response(status_code=204, headers={"heartbeat-ignored": str(ignored)} if ignored else None)
+        more = {"heartbeat-ignored": str(ignored)} if ignored else {}
+        return Response(status_code=204, headers={"cache-control": "no-store", **more})
 
     @router.post("/{token}", status_code=204, summary="A job says that it ran")
     async def ended(request: Request, token: str) -> Response:

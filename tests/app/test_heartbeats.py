@@ -125,6 +125,26 @@ async def test_numbers_a_failure_and_its_exit_status(tmp_path: Path) -> None:
         await jobs.turned("sao_luu/dem", "up")
 
 
+async def test_a_reload_keeps_what_was_heard_and_changes_whose_token_it_is(tmp_path: Path) -> None:
+    async with Jobs(tmp_path, every="1h") as jobs:
+        await jobs.curl("-d", "queue_age=5", QUEUE)
+        await jobs.turned("truc/hang_doi", "up")
+        text = jobs.config.read_text(encoding="utf-8")
+        text = text.replace("{token: env:QUEUE, expect_every: 1h,", "{token: file:queue.token, expect_every: 1h,")
+        (tmp_path / "queue.token").write_text("another-token-for-the-queue\n")
+        (tmp_path / "queue.token").chmod(0o400)
+        jobs.config.write_text(text, encoding="utf-8")
+        jobs.daemon.hup()
+
+        async def known() -> bool:
+            return (await jobs.curl("another-token-for-the-queue"))[0] == "204"
+
+        await until(known, 8.0, "the new token is known")
+        assert (await jobs.curl(QUEUE))[0] == "404"
+        check = await jobs.turned("truc/hang_doi", "up")
+        assert check["last"]["facts"]["queue_age"] == 5
+
+
 async def test_a_command_beside_the_daemon_hears_no_calls_and_says_so(tmp_path: Path) -> None:
     async with Jobs(tmp_path) as jobs:
         env = {**jobs.env, "BACKUP": TOKEN, "QUEUE": QUEUE}

@@ -237,7 +237,7 @@ def noise(seed: int) -> Iterator[tuple[str, str, bytes]]:
         "Ệ",
         "0",
     ]
-    for _ in range(300):
+    for _ in range(1000):
         text = "".join(chance.choices(words, k=chance.randrange(0, 30)))
         body = text.encode() if chance.random() < 0.7 else os.urandom(chance.randrange(0, 200))
         if chance.random() < 0.2:

@@ -12,8 +12,8 @@ from monitor.model import Check
 from monitor.pipeline import Beats, beats
 from monitor.schedule import Clock
 from monitor.store import Store, StoreError, open_store
-from probes import Secret
-from probes.heartbeat import HeartbeatSpec
+from probes import Reason, Secret
+from probes.heartbeat import HeartbeatSpec, judged
 from probes.heartbeat_calls import Call, Said, due
 
 NOON = datetime(2026, 11, 21, 5, tzinfo=UTC).timestamp()
@@ -128,7 +128,7 @@ async def test_counting_begins_anew_with_another_schedule_and_goes_on_with_the_s
     assert made.listening(token("a")).heard == first
     await made.keep(several(check("a", expect_every=600.0)))
     heard = made.listening(token("a")).heard
-    assert (heard.good_at, heard.since) == (first.good_at, house.hands.clock.now())
+    assert (heard.good_at, heard.since) == (first.good_at, house.hands.clock.now())  # It was in time until now.
     await made.keep({})
     house.hands.pass_(86400)
     await made.keep(several(check("a", expect_every=600.0)))
@@ -138,6 +138,23 @@ async def test_counting_begins_anew_with_another_schedule_and_goes_on_with_the_s
     house.hands.pass_(86400)
     again = await house.begin(several(check("a", expect_every=600.0)))
     assert again.listening(token("a")).heard.since == house.hands.clock.now()
+
+
+async def test_another_schedule_makes_nobody_up_who_was_overdue(house):
+    made = await house.begin(several(check("a"), check("b")))
+    await call(made, "a")
+    house.hands.pass_(3600)
+    await call(made, "b")
+    house.hands.pass_(1800)
+    longer = several(*(check(name, expect_every=7200.0, grace=600.0) for name in "ab"))
+    await made.keep(longer)
+    assert made.listening(token("a")).heard.good_at is None
+    assert made.listening(token("b")).heard.good_at is not None
+    assert judged(made.listening(token("a")).heard, None, house.hands.clock.now()).reason is Reason.OWN_WAITING
+    # Out of the configuration for a while, and back.
+    await made.keep({})
+    await made.keep(longer)
+    assert made.listening(token("b")).heard.good_at is None
 
 
 async def test_every_token_is_compared_whoever_calls(house, monkeypatch):
