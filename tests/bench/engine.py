@@ -59,7 +59,7 @@ async def rate(order: dict[str, Any], workbench: Workbench) -> dict[str, Any]:
 
     before, until = cpu(), time.perf_counter() + order["seconds"]
     await asyncio.gather(*(lane(number, until) for number in range(lanes)))
-    return {"done": done, "failed": failed, "example": example, "cpu": cpu() - before}
+    return {"done": done, "failed": failed, "example": example, "cpu": cpu() - before, "peak": peak()}
 
 
 async def blackout(order: dict[str, Any], workbench: Workbench) -> dict[str, Any]:
