@@ -134,12 +134,7 @@ class App:
             limit=max(64, min(8000, descriptors // 3)), late=self.exposition.lateness,
         )  # fmt: skip
         self.cadence = Cadence(fire=self.runner.fire, skipped=self.runner.skipped)
-        self.beats = Beats(
-            self.store, clock, zone=lambda: self.catalogue.province.zone,
-            reachable=lambda: self.desk.world.monitor.connected, looked_at=self._looked_at,
-            fire=lambda check: self.runner.fire(check, 0.0), count=self.exposition.heartbeat,
-        )  # fmt: skip
-        self.workbench.beats = self.beats
+        self.workbench.beats = self.beats = self._beats()
         courier = Courier()
         supervisor.at_end("courier", courier.aclose)
         self.outbox = Outbox(
@@ -158,6 +153,17 @@ class App:
         self.server = WebServer(create_app(self.eyes), catalogue.daemon.host, catalogue.daemon.port)
         self.port = self.server.port
         self._start()
+
+    def _beats(self) -> Beats:
+        return Beats(
+            self.store,
+            self.clock,
+            zone=lambda: self.catalogue.province.zone,
+            reachable=lambda: self.desk.world.monitor.connected,
+            looked_at=self._looked_at,
+            fire=lambda check: self.runner.fire(check, 0.0),
+            count=self.exposition.heartbeat,
+        )
 
     def _start(self) -> None:
         supervisor = self.supervisor
