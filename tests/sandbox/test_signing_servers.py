@@ -1,10 +1,13 @@
 """The sandbox's timestamp authority, OCSP responder and gatekeeper, in every weather, as the probes see them."""
 
+import asyncio
 import socket
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from monitor.sandbox.datagram_listener import DatagramListener
 from monitor.sandbox.faults import Condition
@@ -12,9 +15,10 @@ from monitor.sandbox.h323_server import answer, gatekeeper, signalling
 from monitor.sandbox.ocsp_server import Revocation, responding
 from monitor.sandbox.pki import Authority
 from monitor.sandbox.servers import Listener
-from monitor.sandbox.tsa_server import stamping
+from monitor.sandbox.tsa_server import Signer, answered, stamping
 from probes import ras
 from probes.contract import Outcome
+from tests.debian import need
 from tests.probes.h323.vectors import vector
 from tests.probes.look import look
 
@@ -100,3 +104,34 @@ def test_the_gatekeeper_writes_as_the_compiler_does() -> None:
     assert ras.read(busy).why == "resourceUnavailable"
     for junk in (b"", b"hello, gatekeeper", request[:5], bytes(40)):
         assert answer(junk, "10.37.0.9", 1719, name="N") is None
+
+
+async def test_openssl_agrees_with_the_sandbox(tmp_path: Path) -> None:
+    """What our little servers sign, `openssl ts -verify` and `openssl ocsp` take for good: so it is not only our own reading of it."""
+    program = need("openssl", "openssl")
+
+    async def run(*words: object) -> str:
+        process = await asyncio.create_subprocess_exec(
+            program, *map(str, words), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        said, _ = await process.communicate()
+        return said.decode()
+
+    ca, query, reply = tmp_path / "ca.pem", tmp_path / "query", tmp_path / "reply"
+    ca.write_bytes(AUTHORITY.pem())
+    await run("ts", "-query", "-digest", "00" * 32, "-sha256", "-cert", "-out", query)
+    signer = Signer.make(AUTHORITY, "Sandbox TSA", ExtendedKeyUsageOID.TIME_STAMPING)
+    reply.write_bytes(answered(query.read_bytes(), signer, datetime.now(UTC)))
+    assert "Verification: OK" in await run("ts", "-verify", "-queryfile", query, "-in", reply, "-CAfile", ca)
+
+    revocation, chain, request = Revocation.make(AUTHORITY), tmp_path / "chu-ky.pem", tmp_path / "request"
+    chain.write_bytes(revocation.pem())
+    asked = ("ocsp", "-no_nonce", "-issuer", ca, "-cert", chain)
+    await run(*asked, "-reqout", request)
+    reply.write_bytes(revocation.answer(request.read_bytes(), datetime.now(UTC)))
+    said = await run(*asked, "-respin", reply, "-CAfile", ca)
+    assert "Response verify OK" in said
+    assert f"{chain}: good" in said
+    crl = tmp_path / "crl"
+    crl.write_bytes(revocation.crl(datetime.now(UTC)))
+    assert "verify OK" in await run("crl", "-inform", "DER", "-in", crl, "-CAfile", ca, "-noout")
