@@ -50,6 +50,7 @@ _WIDE = re.compile(r"//|(?:descendant|following|preceding|ancestor)[a-z-]*\s*::|
 _WAYS = re.compile(r"[|=<>,(]|\s(?:and|or|div|mod)\s")
 _ABSOLUTE = re.compile(r"(?:[\[(,=<>+*|-]|\b(?:and|or|div|mod)\b)\s*/")
 _OPERATOR = re.compile(r"==|!=|<=|>=|=~|!~|<|>")
+_JOINED = re.compile(r"\s(?:and|or)\s|(?<![=!<>])=(?![=~])")
 _OWN_OPERATORS: Final = ("==", "=~", "!~")
 _FUNCTIONS: Final = re.compile(
     r"last|position|count|id|local-name|namespace-uri|name|string|concat|starts-with|contains|substring(-before|-after)?|string-length"
@@ -188,6 +189,9 @@ def parse(text: str, namespaces: Mapping[str, str] = MappingProxyType({})) -> Ru
             at += 1
             continue
         op, rest = match[0], text[match.end() :].strip()
+        if op not in _OWN_OPERATORS and _JOINED.search(bare[: match.start()]):
+            at = match.end()  # Part of a larger truth, in XPath's own words.
+            continue
         try:
             literal = jsonrule.literal(op, rest)
         except ValueError:
