@@ -7,6 +7,7 @@ when nobody listened. Never: judges silence (the probe does, by `heartbeat_calls
 import asyncio
 import hashlib
 import hmac
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -45,6 +46,15 @@ KEPT: Final = 200
 
 AGAIN: Final = 5.0
 """Seconds after which a check that should have noticed something is fired once more; after that its own cadence is enough."""
+
+
+def deaf() -> bool:
+    """Whether we are out of descriptors: then no connection is accepted, and nobody is heard."""
+    try:
+        socket.socket().close()
+    except OSError:
+        return True
+    return False
 
 
 def digest(token: str) -> bytes:
@@ -246,7 +256,7 @@ class Beats:
         """One turn of `watch`."""
         now, before = self._clock.now(), self._turned
         self._turned = now
-        if now - before > STILL or not self._reachable():
+        if now - before > STILL or not self._reachable() or deaf():
             self._absent(Absence(gone=before, back=now))
         for job in self._by_check.values():
             self._notice(job, now)

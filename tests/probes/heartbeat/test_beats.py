@@ -1,5 +1,6 @@
 """The door and its memory, over a real store and a clock in our hands."""
 
+import resource
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -219,6 +220,24 @@ async def test_times_when_nobody_was_let_in_are_remembered(house):
     made.look()
     lengths = [(each.back - each.gone).total_seconds() for each in made.listening(token("a")).absences]
     assert lengths == pytest.approx([0, 34], abs=0.1)  # Hardly any at the start; then two that touch are one.
+
+
+async def test_out_of_descriptors_nobody_is_heard(house):
+    made = await house.begin(several(check("a")))
+    house.hands.pass_(3)
+    made.look()
+    absences = len(made.listening(token("a")).absences)
+    house.hands.pass_(3)
+    former = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, former[1]))
+    try:
+        made.look()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, former)
+    house.hands.pass_(3)
+    made.look()
+    found = made.listening(token("a")).absences[absences:]
+    assert [(each.back - each.gone).total_seconds() for each in found] == pytest.approx([3.0])
 
 
 async def test_a_restart_remembers_every_time_it_did_not_run_since_the_last_call(house):

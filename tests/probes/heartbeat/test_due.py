@@ -184,6 +184,28 @@ def test_a_job_that_keeps_its_time_is_never_missed_whatever_we_do(life):
         heard, _ = after(heard, Call(), now, known)
 
 
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.integers(0, 1199), min_size=12, max_size=12),
+    st.lists(st.tuples(st.integers(0, 12 * 3600), st.integers(61, 7200)), max_size=3),
+)
+def test_a_job_of_a_cron_line_that_keeps_its_time_is_never_missed_whatever_we_do(takes, cuts):
+    """It calls when its run is over, within the grace; while we are away its call is lost."""
+    known = spec(cron="0 * * * *", grace=20)
+    heard = Heard(since=MIDNIGHT - timedelta(seconds=1))
+    for hour, took in enumerate(takes):
+        now = at(60 * hour) + timedelta(seconds=took)
+        away = [
+            Absence(gone=at(0) + timedelta(seconds=a), back=at(0) + timedelta(seconds=a + b)) for a, b in sorted(cuts)
+        ]
+        if any(each.gone <= now < each.back for each in away):
+            continue
+        by = due(known, heard, [each for each in away if each.back <= now], slot)
+        assert by is not None
+        assert now < by.at
+        heard, _ = after(heard, Call(), now, known)
+
+
 ZONED = [
     ("Vietnam is seven hours ahead", HANOI, "0 1 * * *", "2026-11-20T18:00:00+00:00"),
     ("only on working days", HANOI, "30 7 * * mon-fri", "2026-11-23T00:30:00+00:00"),
