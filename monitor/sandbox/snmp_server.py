@@ -6,7 +6,7 @@ late, a wrong one says that its line is down. Never: trusts a datagram; what can
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final, cast
 
 from monitor.sandbox.faults import Condition
@@ -15,7 +15,6 @@ from probes.snmp_ber import (
     COUNTER64,
     END_OF_VIEW,
     GAUGE32,
-    INTEGER,
     NO_INSTANCE,
     OBJECT,
     OCTETS,
@@ -39,7 +38,6 @@ LARGEST: Final = 1400
 """Bytes of variables in one answer: what fits an Ethernet frame."""
 
 _IF, _X = "1.3.6.1.2.1.2.2.1.", "1.3.6.1.2.1.31.1.1.1."
-Rows = Mapping[tuple[int, ...], tuple[bytes, bytes]]
 
 
 class Agent(asyncio.DatagramProtocol):
@@ -58,6 +56,10 @@ class Agent(asyncio.DatagramProtocol):
         self._community, self._mbit, self.load = community.encode(), mbit, load
         self._began = self._counted = clock()
         self._octets = [0.0, 0.0]
+        made = sorted((arcs(object_id(oid)[2:]), object_id(oid)[2:], value) for oid, value in self._made().items())
+        self._order = [order for order, _, _ in made]
+        self._names = [name for _, name, _ in made]
+        self._values = {name: value for _, name, value in made}
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -93,68 +95,83 @@ class Agent(asyncio.DatagramProtocol):
         asked, rows = [], pdu.inside()
         while rows:
             asked.append(rows.inside().content(OBJECT))
-        view = self._view()
+        self._grow()
         if kind == GET:
-            found = [_variable(name, view.get(arcs(name), (b"", wrap(NO_INSTANCE, b"")))[1]) for name in asked]
+            found = [self._get(name) for name in asked]
         elif kind == GET_NEXT:
-            found = _following(view, asked, 1)
+            found = self._following(asked, 1)
         elif kind == GET_BULK and first == 0:
-            found = _following(view, asked, min(max(second, 0), MOST_ROWS))
+            found = self._following(asked, min(max(second, 0), MOST_ROWS))
         else:
             return None
         body = wrap(RESPONSE, integer(id) + b"\x02\x01\x00\x02\x01\x00" + sequence(found))
         return sequence([b"\x02\x01\x01", wrap(OCTETS, self._community), body])
 
-    def _view(self) -> Rows:
-        """The device at this moment, in the order of its identifiers."""
+    def _grow(self) -> None:
+        """Bring the counters up to now."""
         now = self._clock()
         passed, self._counted = now - self._counted, now
-        working = not self._weather().wrong
         for direction, share in enumerate(self.load):
-            self._octets[direction] += passed * share * self._mbit * 125_000 * working
-        values: dict[str, bytes] = {"1.3.6.1.2.1.1.3.0": integer(int((now - self._began) * 100) % (1 << 32), TICKS)}
-        for index, name, oper in ((1, "lan", 1), (2, WAN, 1 if working else 2)):
-            octets_in, octets_out = (int(count) for count in self._octets)
-            values |= {
-                f"{_IF}2.{index}": wrap(OCTETS, name.encode()),
-                f"{_IF}5.{index}": integer(self._mbit * 1_000_000, GAUGE32),
-                f"{_IF}7.{index}": integer(1, INTEGER),
-                f"{_IF}8.{index}": integer(oper, INTEGER),
-                f"{_IF}10.{index}": integer(octets_in % (1 << 32), COUNTER32),
-                f"{_IF}13.{index}": integer(0, COUNTER32),
-                f"{_IF}14.{index}": integer(0, COUNTER32),
-                f"{_IF}16.{index}": integer(octets_out % (1 << 32), COUNTER32),
-                f"{_IF}19.{index}": integer(0, COUNTER32),
-                f"{_IF}20.{index}": integer(0, COUNTER32),
-                f"{_X}1.{index}": wrap(OCTETS, name.encode()),
-                f"{_X}6.{index}": integer(octets_in, COUNTER64),
-                f"{_X}10.{index}": integer(octets_out, COUNTER64),
-                f"{_X}15.{index}": integer(self._mbit, GAUGE32),
-                f"{_X}19.{index}": integer(0, TICKS),
+            self._octets[direction] += passed * share * self._mbit * 125_000 * (not self._weather().wrong)
+
+    def _made(self) -> dict[str, Callable[[], bytes]]:
+        """The device: what each of its identifiers says at the moment it is asked."""
+
+        def octets(direction: int, tag: int, size: int) -> Callable[[], bytes]:
+            return lambda: integer(int(self._octets[direction]) % size, tag)
+
+        def oper(name: str) -> Callable[[], bytes]:
+            return lambda: integer(2 if name == WAN and self._weather().wrong else 1)
+
+        def fixed(value: bytes) -> Callable[[], bytes]:
+            return lambda: value
+
+        def ticks() -> bytes:
+            return integer(int((self._clock() - self._began) * 100) % (1 << 32), TICKS)
+
+        rows: dict[str, Callable[[], bytes]] = {"1.3.6.1.2.1.1.3.0": ticks}
+        none = fixed(integer(0, COUNTER32))
+        for index, name in ((1, "lan"), (2, WAN)):
+            label = fixed(wrap(OCTETS, name.encode()))
+            rows |= {
+                f"{_IF}2.{index}": label,
+                f"{_IF}5.{index}": fixed(integer(self._mbit * 1_000_000, GAUGE32)),
+                f"{_IF}7.{index}": fixed(integer(1)),
+                f"{_IF}8.{index}": oper(name),
+                f"{_IF}10.{index}": octets(0, COUNTER32, 1 << 32),
+                f"{_IF}13.{index}": none,
+                f"{_IF}14.{index}": none,
+                f"{_IF}16.{index}": octets(1, COUNTER32, 1 << 32),
+                f"{_IF}19.{index}": none,
+                f"{_IF}20.{index}": none,
+                f"{_X}1.{index}": label,
+                f"{_X}6.{index}": octets(0, COUNTER64, 1 << 64),
+                f"{_X}10.{index}": octets(1, COUNTER64, 1 << 64),
+                f"{_X}15.{index}": fixed(integer(self._mbit, GAUGE32)),
+                f"{_X}19.{index}": fixed(integer(0, TICKS)),
             }
-        made = {arcs(object_id(oid)[2:]): (object_id(oid)[2:], value) for oid, value in values.items()}
-        return dict(sorted(made.items()))
+        return rows
+
+    def _get(self, name: bytes) -> bytes:
+        value = self._values.get(name)
+        return _variable(name, wrap(NO_INSTANCE, b"") if value is None else value())
+
+    def _following(self, asked: list[bytes], count: int) -> list[bytes]:
+        """What comes after each, `count` times, as far as it fits."""
+        found: list[bytes] = []
+        size = 0
+        places = [(bisect_right(self._order, arcs(name)), name) for name in asked]
+        for step in range(count):
+            for place, name in places:
+                at = place + step
+                there = at < len(self._names)
+                one = self._names[at] if there else name
+                found.append(_variable(one, self._values[one]() if there else wrap(END_OF_VIEW, b"")))
+                size += len(found[-1])
+            if size > LARGEST:
+                break
+        return found
 
 
 def _variable(name: bytes, value: bytes) -> bytes:
     return sequence([wrap(OBJECT, name), value])
-
-
-def _following(view: Rows, asked: list[bytes], count: int) -> list[bytes]:
-    """What comes after each, `count` times, as far as it fits."""
-    order = list(view)
-    found: list[bytes] = []
-    size = 0
-    names = asked
-    for _ in range(count):
-        nexts = []
-        for name in names:
-            place = bisect_right(order, arcs(name))
-            name_then, value = view[order[place]] if place < len(order) else (name, wrap(END_OF_VIEW, b""))
-            nexts.append(name_then)
-            found.append(_variable(name_then, value))
-            size += len(found[-1])
-        names = nexts
-        if size > LARGEST:
-            break
-    return found
