@@ -52,7 +52,8 @@ class Bench:
     async def meet(self, case: Case, number: int) -> tuple[Outcome, float]:
         """One run against one lane: its outcome, and the seconds it took."""
         lane, bench = self.lanes[number], self.benches[number]
-        bench.kept.clear()
+        if self.row.forgets:
+            bench.kept.clear()
         lane.case = case
         spec = lane.specs[case.number % len(lane.specs)]
         started = time.perf_counter()
@@ -67,7 +68,9 @@ async def bench(row: Row, lanes: int) -> AsyncIterator[Bench]:
         engine = None if province is None else EchoEngine(os.urandom, open_socket=province.open_socket)
         trust, benches = Trust(), []
         for _ in rows:
-            one = Workbench(lambda: datetime.now(UTC), resolver=OnlyHere(), allowed_hosts=lambda host: True)
+            one = Workbench(
+                lambda: datetime.now(UTC), resolver=OnlyHere(), allowed_hosts=lambda host: True, entropy=row.entropy
+            )
             one.trust = trust
             one._echo = engine
             benches.append(one)

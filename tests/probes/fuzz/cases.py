@@ -1,5 +1,6 @@
 """The row of a kind in the table, and one case of it."""
 
+import os
 import random
 import ssl
 from collections.abc import Callable, Mapping, Sequence
@@ -42,6 +43,10 @@ class Row:
     lanes: int = 64
     deep: int = 5
     """Different reasons that a campaign of 10,000 must meet: fewer, and it only scratches the surface."""
+    entropy: Callable[[int], bytes] = os.urandom
+    """What the probe draws its nonces from: the same ones each time make the same answers right."""
+    forgets: bool = True
+    """What a kind keeps between runs (an access token) is forgotten before each case; not where it is only a file that was read."""
     reaches: Sequence[Reason] = (Reason.OK,)
     """How a case ends that got all the way: at least every fiftieth must."""
     free_facts: frozenset[str] = frozenset()
