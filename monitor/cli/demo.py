@@ -6,7 +6,8 @@ import shutil
 import socket
 import sys
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -22,8 +23,10 @@ from monitor.store import state_lock
 SCRIPT: Final = (
     Fault(kind="link", after=8, lasts=75, target="tslcd.13285"),
     Fault(kind="wrong_page", after=60, lasts=60, target="motcua"),
+    Fault(kind="wrong_page", after=100, lasts=75, target="lgsp"),
     Fault(kind="carrier", after=150, lasts=75, target="viettel"),
     Fault(kind="slow", after=270, lasts=60, target="motcua"),
+    Fault(kind="refused", after=300, lasts=60, target="sao_luu"),
     Fault(kind="certificate", after=360, lasts=60, target="cong_ttdt"),
     Fault(kind="hub", after=450, lasts=75),
     Fault(kind="uplink", after=570, lasts=45),
@@ -42,6 +45,7 @@ TELL: Final[Mapping[str, tuple[str, str]]] = {
         "The carrier {target} is out, with all its links",
     ),
     "slow": ("{target} chậm", "{target} is slow"),
+    "refused": ("{target} không còn chạy", "{target} is not running any more"),
     "certificate": ("Chứng thư của {target} hết hạn", "The certificate of {target} has expired"),
     "hub": ("Điểm tập trung mạng tỉnh mất kết nối", "The province's hub is down"),
     "uplink": (
@@ -62,6 +66,21 @@ def echo_allowed() -> bool:
     return False
 
 
+def browser_at_hand() -> bool:
+    """Whether the extra `browser` and a Chromium are installed: then the login is tried in it too."""
+    return find_spec("playwright") is not None and any(map(shutil.which, ("chromium", "chromium-browser")))
+
+
+def _meeting(now: datetime) -> str:
+    """A meeting of all communes that begins in five minutes, and a look at who is ready in one."""
+    begins = now + timedelta(minutes=5)
+    ends = begins + timedelta(minutes=15)
+    return (
+        "meetings:\n  - {id: giao-ban, name: Giao ban trực tuyến với 129 xã phường, ready_before: 4m, every: 10s, "
+        f"from: {begins:%Y-%m-%dT%H:%M:%SZ}, to: {ends:%Y-%m-%dT%H:%M:%SZ}}}\n"
+    )
+
+
 def play(folder: Path, port: int, *, quiet: bool) -> None:
     """Set the box up in `folder`, watch it, and tell the terminal; until Ctrl-C."""
     folder = folder.resolve()
@@ -69,7 +88,10 @@ def play(folder: Path, port: int, *, quiet: bool) -> None:
     folder.mkdir(parents=True, mode=0o700)
     secret, echo, pace = new_secret(), echo_allowed(), Pace()
     box_port = free_port()
-    path = configuration(folder, communes(), port=box_port, listen=port, pace=pace, echo=echo)
+    path = configuration(
+        folder, communes(), port=box_port, listen=port, pace=pace, echo=echo, meetings=_meeting(datetime.now(UTC)),
+        browser=browser_at_hand(),
+    )  # fmt: skip
     environ = {**os.environ, "THONGSUOT_SANDBOX_SECRET": secret, "THONGSUOT_SANDBOX_CLIENT": "sandbox"}
     log_file = (folder / "thongsuot.log").open("a", encoding="utf-8")
     log_to(log_file, colours=False)

@@ -5,6 +5,7 @@ Owns: addresses, servers, the generated configuration. Nothing of it is a real a
 
 import asyncio
 import csv
+import json
 import secrets
 import socket
 import time
@@ -17,18 +18,29 @@ from pathlib import Path
 from typing import Any, Final
 
 from monitor.sandbox import servers
+from monitor.sandbox.beat_client import BeatClient
 from monitor.sandbox.datagram_listener import DatagramListener
 from monitor.sandbox.faults import Fault, Plan, Weather
+from monitor.sandbox.h323_server import Gatekeeper, signalling
+from monitor.sandbox.login_server import axis, login, soap
+from monitor.sandbox.ocsp_server import Revocation, responding
 from monitor.sandbox.pki import Authority
 from monitor.sandbox.receiver import Receiver
 from monitor.sandbox.sip_server import SipDatagrams, SipStream
 from monitor.sandbox.snmp_server import Agent
 from monitor.sandbox.stun_server import StunServer
+from monitor.sandbox.tsa_server import stamping
 
 NETWORK: Final = "127.37"
-HUB, MOTCUA, QLVB, LGSP, CONG, MCU, PORTALS, NAMES, INBOX = (f"{NETWORK}.0.{n}" for n in range(1, 10))
+HUB, MOTCUA, QLVB, LGSP, CONG, MCU, PORTALS, NAMES, INBOX, SSO, AXIS, SIGNING = (
+    f"{NETWORK}.0.{n}" for n in range(1, 13)
+)
+PORTALS6: Final = "::1"
+"""The communes' portals once more, over IPv6, where this machine has it."""
 ANCHORS: Final = tuple(f"{NETWORK}.0.{n}" for n in (250, 251, 252))
-SYSTEMS: Final = ("motcua", "qlvb", "lgsp", "cong_ttdt", "hnth", "ten_mien", "cong_xa")
+SYSTEMS: Final = ("motcua", "qlvb", "lgsp", "cong_ttdt", "hnth", "ten_mien", "cong_xa", "sso", "truc_vb", "ky_so")
+JOB: Final = "job.json"
+"""Where the configuration leaves whom the box's backup calls (`base`, `token`) and how often (`every`, seconds)."""
 PASSWORD: Final = "sandbox"  # noqa: S105 Of everything made up in here.
 CARRIERS: Final = ("vnpt", "viettel")
 
@@ -92,6 +104,7 @@ def plan(people: Sequence[Commune]) -> Plan:
         links={f"tslcd.{c.code}": c.carrier for c in people},
         behind_links={f"hnth.{c.code}": f"tslcd.{c.code}" for c in people},
         systems=SYSTEMS,
+        jobs=("sao_luu",),
         anchors=tuple(f"anchor.{n}" for n in range(len(ANCHORS))),
     )
 
@@ -107,6 +120,16 @@ def free_port() -> int:
                 continue
             return port
     raise OSError("no free port for the sandbox between 18037 and 19937")
+
+
+def has_ipv6() -> bool:
+    """Whether this machine has an IPv6 loopback; containers often have none."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind((PORTALS6, 0))
+    except OSError:
+        return False
+    return True
 
 
 def new_secret() -> str:
@@ -127,6 +150,7 @@ class Box:
         self.receiver = Receiver(secret, folder / "inbox.jsonl", arrived)
         self._listeners: list[servers.Listener | DatagramListener] = []
         self._inbox: asyncio.Server | None = None
+        self._job: asyncio.Task[None] | None = None
         self._syncing: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
@@ -134,27 +158,58 @@ class Box:
         authority = Authority.make()
         (self.folder / "ca.pem").write_bytes(authority.pem())
         good, expired = (authority.server(CONG, self.folder, expired=ran_out) for ran_out in (False, True))
-        self._add("hub", HUB, 0, partial(servers.line, name="hub"))
-        self._add("motcua", MOTCUA, 0, partial(servers.web, title="Cổng dịch vụ: một cửa"))
-        self._add("qlvb", QLVB, 0, partial(servers.web, title="Quản lý văn bản"))
-        self._add("lgsp", LGSP, 0, servers.gateway)
-        self._add(
-            "cong_ttdt", CONG, 0, partial(servers.web, title="Cổng thông tin điện tử"), good=good, expired=expired
-        )
-        self._add_datagrams("hnth", MCU, 0, partial(SipDatagrams, name="Sandbox MCU"))
-        self._add("hnth", MCU, 0, partial(partial, SipStream, name="Sandbox MCU"))
-        self._add_datagrams("hnth", MCU, 1, partial(StunServer, password=PASSWORD))
-        self._add_datagrams("hub", HUB, 1, partial(Agent, clock=time.monotonic, community=PASSWORD))
-        self._add("cong_xa", PORTALS, 0, partial(servers.web, title="Cổng xã"))
+        portal = partial(servers.web, title="Cổng thông tin điện tử")
+        self._add("cong_ttdt", CONG, 0, portal, good=good, expired=expired)
+        self._add_systems()
+        self._add_meeting_rooms()
+        self._add_signing(authority)
         for index, address in enumerate(ANCHORS):
             self._add(f"anchor.{index}", address, 0, partial(servers.line, name="anchor"))
         for commune in self.people:
             self._add(f"tslcd.{commune.code}", commune.address, 0, partial(servers.line, name=commune.code))
             self._add_datagrams(f"hnth.{commune.code}", commune.address, 1, SipDatagrams)
-        self._add_datagrams("ten_mien", NAMES, 0, partial(servers.Names, address=MOTCUA))
         await asyncio.gather(*(listener.sync() for listener in self._listeners))
         self._inbox = await self.receiver.serve(INBOX, self.port)
+        self._job = self._begin_job()
         self.weather.listeners.append(self._sync)
+
+    def _add_systems(self) -> None:
+        self._add("hub", HUB, 0, partial(servers.line, name="hub"))
+        self._add_datagrams("hub", HUB, 1, partial(Agent, clock=time.monotonic, community=PASSWORD))
+        self._add("motcua", MOTCUA, 0, partial(servers.web, title="Cổng dịch vụ: một cửa"))
+        self._add("qlvb", QLVB, 0, partial(servers.web, title="Quản lý văn bản"))
+        self._add("lgsp", LGSP, 0, servers.gateway)
+        self._add("lgsp", LGSP, 1, soap)
+        self._add("sso", SSO, 0, partial(login, title="Xác thực tập trung", password=PASSWORD))
+        self._add("truc_vb", AXIS, 0, axis)
+        self._add("cong_xa", PORTALS, 0, partial(servers.web, title="Cổng xã"))
+        if has_ipv6():
+            self._add("cong_xa", PORTALS6, 0, partial(servers.web, title="Cổng xã"))
+        self._add_datagrams("ten_mien", NAMES, 0, partial(servers.Names, address=MOTCUA))
+
+    def _add_meeting_rooms(self) -> None:
+        """The multipoint control unit: SIP over both, TURN, and a gatekeeper beside it."""
+        self._add("hnth", MCU, 0, lambda weather: partial(SipStream, weather, name="Sandbox MCU"))
+        self._add_datagrams("hnth", MCU, 0, partial(SipDatagrams, name="Sandbox MCU"))
+        self._add_datagrams("hnth", MCU, 1, partial(StunServer, password=PASSWORD))
+        self._add("hnth", MCU, 2, lambda _: signalling())
+        self._add_datagrams("hnth", MCU, 2, Gatekeeper)
+
+    def _add_signing(self, authority: Authority) -> None:
+        """Time stamps and the state of certificates, as the authority of official signatures serves them."""
+        revocation = Revocation.make(authority)
+        (self.folder / "van-thu.pem").write_bytes(revocation.pem())
+        self._add("ky_so", SIGNING, 0, partial(stamping, authority=authority))
+        self._add("ky_so", SIGNING, 1, partial(responding, revocation=revocation))
+
+    def _begin_job(self) -> "asyncio.Task[None] | None":
+        """A backup that calls the daemon, where the configuration has said whom to call."""
+        told = self.folder / JOB
+        if not told.exists():
+            return None
+        job = json.loads(told.read_text("utf-8"))
+        client = BeatClient(job["base"], job["token"], partial(self.weather.of, "sao_luu"), every=job["every"])
+        return asyncio.ensure_future(client.run())
 
     def _add(self, node: str, host: str, offset: int, kind: Callable[..., Any], **tls: Any) -> None:
         weather = partial(self.weather.of, node)
@@ -176,6 +231,8 @@ class Box:
             listener.close()
         if self._inbox is not None:
             self._inbox.close()
+        if self._job is not None:
+            self._job.cancel()
 
     async def play(self, script: Sequence[Fault], told: Callable[[str, Fault], None]) -> None:
         """Let the script happen; returns when its last fault has ended."""

@@ -57,6 +57,8 @@ class Plan:
     """Node id to the link it stands behind."""
     systems: tuple[str, ...]
     anchors: tuple[str, ...]
+    jobs: tuple[str, ...] = ()
+    """What calls us: it stands behind nothing of the province, but its calls come in by our own line."""
 
     def hit(self, fault: Fault) -> tuple[str, frozenset[str]]:
         """The root node that a right judgement names, and every node cut with it (the root among them)."""
@@ -68,7 +70,7 @@ class Plan:
         if fault.kind in ("hub", "uplink"):
             everything = frozenset({"hub", *self.links, *self.behind_links, *self.systems})
             if fault.kind == "uplink":
-                return "monitor", everything | set(self.anchors)
+                return "monitor", everything | {*self.anchors, *self.jobs}
             return "hub", everything
         return fault.target, frozenset({fault.target})
 

@@ -13,7 +13,7 @@ from monitor.model import Catalogue, Check
 from monitor.sandbox import BoxProcess, Fault, Pace, communes, configuration, free_port, new_secret
 from probes import Outcome, Seen, Workbench, run
 
-PACE = Pace(systems=5.0, links=5.0)
+PACE = Pace(systems=2.0, links=2.0)
 NEED_THE_DAEMON = {"heartbeat", "browser"}
 """Kinds that look at what has been told to the daemon, or need a program that a fresh machine has not."""
 
@@ -59,7 +59,7 @@ async def _listen(box: BoxProcess) -> None:
 
 async def test_everything_in_the_box_is_well(watched: Watched) -> None:
     checks = [c for c in watched.one_of_each() if c.kind not in NEED_THE_DAEMON]
-    assert len({c.kind for c in checks}) >= 6
+    assert len({c.kind for c in checks}) >= 10
     outcomes = dict(zip((c.id for c in checks), await asyncio.gather(*map(watched.look, checks)), strict=True))
     assert {id: (o.reason, o.detail) for id, o in outcomes.items() if o.seen is not Seen.OK} == {}
 
