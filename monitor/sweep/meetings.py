@@ -6,7 +6,7 @@ runner does, so that outcomes are recorded as usual), or decides who is ready.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -60,6 +60,9 @@ AGAIN: Final = 5.0
 BLIND: Final = timedelta(seconds=30)
 """While we are cut off, the run is put off by so long, again and again until a quarter of its time is left."""
 
+SLICE: Final = 50
+"""Points judged before the loop gets its turn; about 2 ms."""
+
 STALE: Final = 3
 """Rounds after which an outcome says nothing about now."""
 
@@ -89,6 +92,8 @@ class Meetings:
         self._remembered = False
         self._standing: dict[str, Standing] = {}
         self._put_off: dict[str, datetime] = {}
+        self._found: dict[str, list[Way]] = {}
+        self._paced: frozenset[str] | None = None
         self._paces: Mapping[str, timedelta] = {}
         self._looking = asyncio.Lock()
         self.news = asyncio.Event()
@@ -146,6 +151,8 @@ class Meetings:
             if catalogue is self.catalogue and now - at < ANEW:
                 return
         self._expanded = (self.catalogue, now)
+        self._found.clear()
+        self._paced = None
         self.coming = tuple(sorted(_coming(self.catalogue, now), key=lambda each: (each.start, each.id)))
         known = {meeting.id for meeting in self.coming}
         for gone in self._standing.keys() - known:
@@ -163,9 +170,19 @@ class Meetings:
 
     def _ways(self, meeting: Meeting) -> list[Way]:
         """The ways of the points that the catalogue (still) has."""
-        return [readiness.way(self.catalogue, node) for node in meeting.nodes if node in self.catalogue.nodes]
+        known = self._found.get(meeting.id)
+        if known is None:
+            here = self.catalogue.nodes
+            known = self._found[meeting.id] = [
+                readiness.way(self.catalogue, node) for node in meeting.nodes if node in here
+            ]
+        return known
 
-    def _pace(self, active: Iterable[Meeting]) -> None:
+    def _pace(self, active: Sequence[Meeting]) -> None:
+        now = frozenset(meeting.id for meeting in active)
+        if now == self._paced:
+            return
+        self._paced = now
         paces: dict[str, timedelta] = {}
         for meeting in active:
             for check, every in readiness.pace(self._ways(meeting), self.catalogue, meeting.every).items():
@@ -234,8 +251,11 @@ class Meetings:
         standing = self._standing.get(meeting.id)
         if standing is None:
             standing = Standing(points={point.node: point for point in told.points} if told else {}, doubted={})
-        ways = self._ways(meeting)
-        seen = [self._judge(way, dict(self._since(way, now))) for way in ways]
+        seen: list[Point] = []
+        for count, way in enumerate(self._ways(meeting), 1):
+            seen.append(self._judge(way, dict(self._since(way, now))))
+            if count % SLICE == 0:
+                await asyncio.sleep(0)
         standing = readiness.settle(standing, seen, now, meeting.every * readiness.ROUNDS)
         self._standing[meeting.id] = standing
         points = tuple(standing.points.values())
