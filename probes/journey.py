@@ -36,7 +36,8 @@ class JourneySpec:
 
     __pydantic_config__ = CONFIG
 
-    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=STEP_LIMIT)]
+    # The least is counted below: a step that is wrong in itself would be told of as one that is missing, too.
+    steps: Annotated[tuple[Step, ...], Field(max_length=STEP_LIMIT, json_schema_extra={"minItems": 1})]
     base_url: str | Secret | None = None
     redirects: Annotated[int, Field(ge=0, le=50)] = 10
     family: Family = Family.ANY
@@ -51,6 +52,8 @@ class JourneySpec:
 
     def __post_init__(self) -> None:
         origins, plans, known = set(), {}, set(OWN)
+        if not self.steps:
+            raise ValueError("steps: a journey has at least 1")
         if self.base_url is not None:
             try:
                 origins.add(base(self).origin)

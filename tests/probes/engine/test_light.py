@@ -42,6 +42,19 @@ CASES = [
     ("an expression", [("http", {"url": "http://127.0.0.1:9/", "expect": {"body": "ok"}})], "re2", ""),
     ("a time stamp", [("tsa", {"url": "http://127.0.0.1:9/"})], "cryptography", ""),
     ("a certificate's state", [("ocsp", {"cert": "/nowhere", "url": "http://127.0.0.1:9/"})], "cryptography", ""),
+    ("an XPath", [("http", {"url": "http://127.0.0.1:9/", "expect": {"xpath": "//a"}})], "lxml", ""),
+    (
+        "a journey",
+        [("journey", {"steps": [{"name": "a", "get": "http://127.0.0.1:9/", "extract": {"x": {"json": "$.x"}}}]})],
+        "",
+        "",
+    ),
+    (
+        "a journey through pages",
+        [("journey", {"steps": [{"name": "a", "get": "http://127.0.0.1:9/", "extract": {"x": {"css": "a@href"}}}]})],
+        "lxml",
+        "",
+    ),
     ("a certificate", [("tls", {"host": "127.0.0.1", "port": 9, "verify": False})], "", ""),
 ]
 
