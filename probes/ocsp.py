@@ -5,8 +5,9 @@ A responder of the Government answers from what it prepared: what counts is that
 """
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from time import perf_counter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -26,7 +27,6 @@ from probes.units import Bytes
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from probes.crl import Crl
     from probes.ocsp_answer import Subject, Word
 
 REQUEST: Final = "application/ocsp-request"
@@ -68,7 +68,7 @@ class OcspSpec:
             if isinstance(value, str | Secret):
                 _named(key, value)
                 asking.request(value)
-        _reader()
+        _load()
 
 
 def _named(key: str, value: str | Secret) -> None:
@@ -79,12 +79,10 @@ def _named(key: str, value: str | Secret) -> None:
         )
 
 
-def _reader() -> "tuple[Callable[..., Word], Callable[..., Crl]]":
+def _load() -> None:
     """What reads and verifies takes a while to load: loaded when a configuration is, never within a run."""
-    from probes.crl import head
-    from probes.ocsp_answer import word
-
-    return word, head
+    for module in ("cryptography.x509.ocsp", "probes.crl"):
+        import_module(module)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

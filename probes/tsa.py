@@ -6,9 +6,9 @@ two minutes on a bad day and still work: slow is degraded, not down.
 """
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from importlib import import_module
 from time import perf_counter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Final, Literal
@@ -60,14 +60,12 @@ class TsaSpec:
             self.url, method="POST", headers=heads, family=self.family, proxy=self.proxy, tls=self.tls
         )
         object.__setattr__(self, "_request", request)
-        _token()
+        _load()
 
 
-def _token() -> "Callable[..., Stamp]":
+def _load() -> None:
     """What verifies takes a while to load, and few checks need it: loaded when a configuration is, never within a run."""
-    from probes.tsa_token import stamp
-
-    return stamp
+    import_module("probes.tsa_token")
 
 
 async def probe(spec: TsaSpec, tools: Tools) -> Finding:
