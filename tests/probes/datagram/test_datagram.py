@@ -5,6 +5,8 @@ import errno
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import pairwise
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -42,12 +44,13 @@ async def ask(
     names: Mapping[str, tuple[str, ...]] | None = None,
     timeout: float = 3.0,
     first: float = 0.05,
+    longest: float = inf,
 ) -> tuple[bytes, Tally, Address]:
     tally = Tally()
     async with Workbench(now, resolver=Names(names or {})) as workbench, asyncio.timeout(timeout):
         tools = Tools(workbench, asyncio.get_running_loop().time() + timeout)
         async with open_datagram(tools, host, port, Family.ANY) as line:
-            found = await line.ask(lambda _host, _port: b"who", read, tally, first=first)
+            found = await line.ask(lambda _host, _port: b"who", read, tally, first=first, longest=longest)
             return found, tally, line.address
 
 
@@ -94,6 +97,27 @@ async def test_silence_is_asked_again_and_the_round_trip_is_then_unknown() -> No
     assert tally.rtt is None
     assert heard[1] - heard[0] == pytest.approx(0.05, abs=0.03)
     assert heard[2] - heard[1] == pytest.approx(0.10, abs=0.03)
+
+
+async def test_pauses_grow_to_the_longest_and_a_provisional_word_makes_them_long_at_once() -> None:
+    heard: list[float] = []
+
+    def listen(_data: bytes) -> list[bytes]:
+        heard.append(asyncio.get_running_loop().time())
+        return [b"me"] if len(heard) == 4 else []
+
+    with port_of() as sock, answering(sock, listen):
+        await ask(V4, sock.getsockname()[1], first=0.05, longest=0.1)
+    assert [two - one for one, two in pairwise(heard)] == pytest.approx([0.05, 0.1, 0.1], abs=0.04)
+    heard.clear()
+
+    def at_it(_data: bytes) -> list[bytes]:
+        heard.append(asyncio.get_running_loop().time())
+        return [b"soon"] if len(heard) == 1 else [b"me"]
+
+    with port_of() as sock, answering(sock, at_it):
+        await ask(V4, sock.getsockname()[1], first=0.02, longest=0.3)
+    assert heard[1] - heard[0] == pytest.approx(0.3, abs=0.05)
 
 
 async def test_foreign_and_provisional_words_are_waited_past() -> None:
