@@ -40,11 +40,20 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def revealed(spec: Any) -> Any:
+    """The spec with a Secret for each `{"secret": text}`."""
+    if not isinstance(spec, dict):
+        return spec
+    if spec.keys() == {"secret"}:
+        return probes.Secret(spec["secret"])
+    return {key: revealed(value) for key, value in spec.items()}
+
+
 async def rate(order: dict[str, Any], workbench: Workbench) -> dict[str, Any]:
     """`lanes` tasks, each one probe after the other, over the specs in turn."""
     kind = order["kind"]
     adapter: TypeAdapter[Any] = TypeAdapter(probes.KINDS[kind].spec)
-    specs = [adapter.validate_python(spec) for spec in order["specs"]]
+    specs = [adapter.validate_python(revealed(spec)) for spec in order["specs"]]
     lanes, done, failed, example = order["lanes"], 0, 0, ""
 
     async def lane(number: int, until: float) -> None:

@@ -1,17 +1,19 @@
-"""The endpoints of a province in a process of their own: `python -m tests.bench.talker sip|stun PORT COUNT`.
+"""The endpoints of a province in a process of their own: `python -m tests.bench.talker sip|stun|snmp PORT COUNT`.
 
-The sandbox's SIP or STUN server over UDP at PORT of so many loopback addresses from 127.0.0.1 on; a TCP listener at the same port of the
+The sandbox's SIP, STUN or SNMP server over UDP at PORT of so many loopback addresses from 127.0.0.1 on; a TCP listener at the same port of the
 first says that all stand.
 """
 
 import asyncio
 import sys
+import time
 from functools import partial
 
 import uvloop
 
 from monitor.sandbox.faults import FINE, Condition
 from monitor.sandbox.sip_server import SipDatagrams
+from monitor.sandbox.snmp_server import Agent
 from monitor.sandbox.stun_server import StunServer
 
 
@@ -25,10 +27,17 @@ def kept(made: asyncio.DatagramProtocol) -> asyncio.DatagramProtocol:
     return made
 
 
+def server_of(kind: str) -> asyncio.DatagramProtocol:
+    """One endpoint."""
+    if kind == "snmp":
+        return Agent(fine, time.monotonic)
+    return SipDatagrams(fine) if kind == "sip" else StunServer(fine)
+
+
 async def main(kind: str, port: int, count: int) -> None:
     loop = asyncio.get_running_loop()
     for last in range(1, count + 1):
-        made = SipDatagrams(fine) if kind == "sip" else StunServer(fine)
+        made = server_of(kind)
         await loop.create_datagram_endpoint(partial(kept, made), local_addr=(f"127.0.0.{last}", port))
     server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", port)
     await server.serve_forever()

@@ -35,8 +35,8 @@ def free_port() -> int:
         return port
 
 
-def configuration(port: int, more: str) -> str:
-    lines = [f"agentaddress udp:127.0.0.1:{port}", f"rocommunity {COMMUNITY} 127.0.0.1", "sysname cpe"]
+def configuration(port: int, more: str, host: str) -> str:
+    lines = [f"agentaddress udp:{host}:{port}", f"rocommunity {COMMUNITY} 127.0.0.1", "sysname cpe"]
     for name, auth, priv in USERS:
         lines.append(f"createUser {name} {auth} {PASSWORD} {f'{priv} {PRIVACY}' if priv else ''}")
         lines.append(f"rouser {name} {'priv' if priv else 'auth'}")
@@ -44,14 +44,14 @@ def configuration(port: int, more: str) -> str:
 
 
 @contextmanager
-def snmpd(folder: Path, more: str = "") -> Iterator[int]:
-    """The daemon, answering on the port that is given."""
+def snmpd(folder: Path, more: str = "", *, everywhere: bool = False) -> Iterator[int]:
+    """The daemon, answering on the port that is given; `everywhere`: on every loopback address."""
     program = need("snmpd", "snmpd")
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "state").mkdir(exist_ok=True)
     file = folder / "snmpd.conf"
-    file.write_text(configuration(port, more))
+    file.write_text(configuration(port, more, "0.0.0.0" if everywhere else "127.0.0.1"))
     environment = os.environ | {"SNMP_PERSISTENT_DIR": str(folder / "state"), "SNMPCONFPATH": str(folder), "MIBS": ""}
     command = [
         program,
