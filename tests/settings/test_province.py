@@ -52,6 +52,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
             "vc_host": f"127.2.{number // 250}.{number % 250 + 1}",
             "portal_host": "localhost",
             "bandwidth_mbps": "200",
+            "snmp_host": f"127.1.{number // 250}.{number % 250 + 1}",
         }
     with (folder / "ninhbinh" / "communes.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
@@ -77,6 +78,7 @@ def test_nothing_unknown_is_invented() -> None:
             "vc_host",
             "portal_host",
             "bandwidth_mbps",
+            "snmp_host",
             "accountable",
             "tags",
         ):
