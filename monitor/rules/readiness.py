@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from monitor.model import Catalogue, Check, Effect, Lack, Meeting, MeetingPlan, NodeState, Point, Readiness, State
+from monitor.rules.ipv6 import insists
 from probes.contract import Outcome, Reason, Seen
 
 LOSS: Final = 0.01
@@ -80,9 +81,9 @@ def _checks(catalogue: Catalogue, node: str) -> Iterator[Check]:
 
 
 def _echo(catalogue: Catalogue, node: str) -> Check | None:
-    """A node's echo check: one that can bring it down before one that cannot."""
+    """A node's echo check: one that can bring it down before one that cannot, and one that insists on IPv6 last."""
     found = [check for check in _checks(catalogue, node) if check.kind == ECHO]
-    return min(found, key=lambda check: check.effect is not Effect.DOWN, default=None)
+    return min(found, key=lambda check: (check.effect is not Effect.DOWN, insists(check.spec)), default=None)
 
 
 def asked(catalogue: Catalogue, ways: Iterable[Way]) -> tuple[Check, ...]:
@@ -127,7 +128,7 @@ def judge(
         return outcome if outcome is not None and oldest is not None and outcome.started_at >= oldest else None
 
     link = fresh(each.link) if each.link is not None else None
-    facts = link.facts if link is not None and link.seen is Seen.OK else {}
+    facts = link.facts if link is not None and link.seen is not Seen.BLIND else {}
     point = Point(node=each.node, loss=facts.get("loss"), mos=facts.get("mos"))
     lack = _above(each, states) or _link_silent(each, link) or _itself(each, states, fresh)
     if lack is None and each.link is not None and (link is None or link.seen is Seen.BLIND):
@@ -158,6 +159,9 @@ def _above(each: Way, states: Mapping[str, NodeState]) -> Fault | None:
 
 def _link_silent(each: Way, link: Outcome | None) -> Fault | None:
     if each.link is None or each.link.node == each.node or link is None or link.seen is not Seen.FAILED:
+        return None
+    if each.link.effect is not Effect.DOWN and "loss" in link.facts:
+        # It only measures: whether the link is down others say, and what it lost is told as a loss.
         return None
     return Lack.LINK, link.reason, each.link.node
 

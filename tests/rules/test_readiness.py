@@ -35,6 +35,7 @@ from monitor.rules import readiness
 from monitor.rules.readiness import Change, Standing
 from monitor.rules.routing import meeting_receivers
 from probes import Outcome, Reason, Seen
+from probes.icmp import IcmpSpec
 
 T = datetime(2026, 12, 7, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -184,6 +185,17 @@ def test_what_was_seen_before_it_was_asked_says_nothing() -> None:
 def test_a_point_without_a_link_is_judged_by_its_own_answers() -> None:
     way = readiness.way(CATALOGUE, "bare")
     assert readiness.judge(way, {}, {"bare/sip": outcome({})}, T).ready
+
+
+def test_an_echo_that_only_measures_does_not_say_that_the_link_is_down() -> None:
+    v6 = replace(check("link/v6", "icmp", effect=Effect.DEGRADED), spec=IcmpSpec(host="2001:db8::1"))
+    v4 = replace(check("link/v4", "icmp", effect=Effect.NONE), spec=IcmpSpec(host="192.0.2.1"))
+    measured = replace(CATALOGUE, checks={**CATALOGUE.checks, "link/v6": v6, "link/v4": v4})
+    way = readiness.way(measured, "point")
+    lost = replace(outcome("F"), facts={"loss": 1.0})
+    assert readiness.judge(way, {}, {"point/sip": outcome({}), "link/v4": lost}, T).lack is Lack.LOSS
+    assert readiness.judge(way, {}, {"point/sip": outcome({}), "link/v4": outcome("F")}, T).lack is Lack.LINK
+    assert readiness.judge(WAY, {}, {"point/sip": outcome({}), "link/v4": lost}, T).lack is Lack.LINK
 
 
 def test_a_point_that_measures_its_own_line_is_not_told_twice() -> None:
