@@ -17,9 +17,14 @@ class DatagramListener:
     ) -> None:
         self._host, self._port, self._weather, self._factory = host, port, weather, factory
         self._transport: asyncio.DatagramTransport | None = None
+        self._turning = asyncio.Lock()
 
     async def sync(self) -> None:
-        """Make what listens agree with the weather."""
+        """Make what listens agree with the weather; two faults that turn at once take their turns here."""
+        async with self._turning:
+            await self._sync()
+
+    async def _sync(self) -> None:
         refused = self._weather().refused
         if refused:
             self.close()

@@ -81,9 +81,14 @@ class Listener:
         self._good, self._expired = good, expired
         self._server: asyncio.Server | None = None
         self._now_expired = False
+        self._turning = asyncio.Lock()
 
     async def sync(self) -> None:
-        """Make what listens agree with the weather."""
+        """Make what listens agree with the weather; two faults that turn at once take their turns here."""
+        async with self._turning:
+            await self._sync()
+
+    async def _sync(self) -> None:
         condition = self._weather()
         if self._server is not None and (condition.refused or condition.expired != self._now_expired):
             self._server.close()

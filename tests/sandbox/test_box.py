@@ -11,6 +11,8 @@ import pytest
 
 from monitor.sandbox import BoxProcess, Fault, Pace, communes, free_port, new_secret, plan
 from monitor.sandbox.box import ANCHORS, CONG, HUB, LGSP, MOTCUA
+from monitor.sandbox.faults import Condition
+from monitor.sandbox.servers import Listener
 from tests.story.truth import cuts, seconds_in
 
 PACE = Pace(systems=1.0, links=1.0)
@@ -184,3 +186,11 @@ def test_a_carriers_fault_names_all_it_takes() -> None:
     mine = [c.code for c in people if c.carrier == "vnpt"]
     assert root == "carrier.vnpt"
     assert nodes == {f"tslcd.{code}" for code in mine} | {f"hnth.{code}" for code in mine}
+
+
+async def test_two_faults_that_turn_at_once_leave_one_server_listening() -> None:
+    listener = Listener(HUB, free_port(), Condition, asyncio.Protocol)
+    try:
+        await asyncio.gather(*(listener.sync() for _ in range(3)))  # Without their turns: "address already in use".
+    finally:
+        listener.close()
