@@ -72,7 +72,7 @@ async def ask(spec: HttpSpec, body: bytes, tools: Tools, *, kinds: tuple[str, ..
 
 
 async def certificates(tools: Tools, key: str, file: str) -> "tuple[x509.Certificate, ...]":
-    """The certificates of a PEM (or DER) file, at least one, read once per workbench; ProbeError `own_config` when there are none."""
+    """The certificates of a PEM (or DER) file, at least one, read once per workbench; ProbeError `own_…` when there are none."""
     place = ("certificates", file)
     kept: tuple[x509.Certificate, ...] | None = tools.workbench.kept.get(place)
     if kept is None:
