@@ -18,6 +18,7 @@ NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 OWN: Final = ("run", "now")
 """Names that every run has from the start: `run`, 16 hexadecimal digits that no other run has; `now`, RFC 3339 in UTC."""
 
+_ESCAPED = re.compile(r"%[0-9A-F]{2}")
 _VARIABLE = re.compile(r"\{\{([A-Za-z_][A-Za-z0-9_]*)\}\}|\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -91,4 +92,5 @@ def forms(secret: str) -> tuple[str, ...]:
         base64.b64encode(data).decode().rstrip("="),
         base64.urlsafe_b64encode(data).decode().rstrip("="),
     )
-    return tuple(dict.fromkeys(found))
+    # Both cases of the digits behind a percent sign are in use.
+    return tuple(dict.fromkeys((*found, *(_ESCAPED.sub(lambda match: match[0].lower(), text) for text in found[1:4]))))
