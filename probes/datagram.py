@@ -100,6 +100,14 @@ class Datagram:
         """One datagram; the same to the next address, should this one turn out to be closed."""
         self._say(lambda _host, _port: payload)
 
+    def widen(self) -> None:
+        """Nobody answers: what was said last is said to the next address of the name as well, where there is one."""
+        self._widen()
+
+    def settle(self) -> None:
+        """`address` has answered: the others are let go."""
+        self._settle()
+
     async def receive(self) -> bytes:
         """The next datagram of the target. OSError, or ProbeError with what a router said, when the way is closed."""
         data = await self.receive_until(inf)

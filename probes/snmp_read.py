@@ -113,7 +113,7 @@ async def walk(session: Session, column: str) -> list[tuple[int, str]]:
     root = arcs(named(column))
     at, last = column, root
     rows: list[tuple[int, str]] = []
-    bulk = True
+    count, bulk = 0, True
     for _ in range(MOST_STEPS):
         pdu = await session.ask(Ask(GET_BULK, (at,), ROWS) if bulk else Ask(GET_NEXT, (at,)))
         if pdu.status in (TOO_BIG, GENERAL) and bulk:
@@ -136,7 +136,8 @@ async def walk(session: Session, column: str) -> list[tuple[int, str]]:
                 raise ProbeError(Reason.PROTOCOL, "a row of the device's interfaces has no number")
             if binding.tag == OCTETS:
                 rows.append((here[-1], binding.content[:LONGEST_NAME].rstrip(b"\0").decode("utf-8", "replace")))
-            if len(rows) >= MOST_ROWS:
+            count += 1
+            if count >= MOST_ROWS:
                 raise ProbeError(Reason.PROTOCOL, f"the device has more than {MOST_ROWS} interfaces, or does not end")
         at = f"{column}.{last[-1]}"
     raise ProbeError(Reason.PROTOCOL, "a walk through the device's interfaces does not end")

@@ -104,10 +104,12 @@ class Session:
             self._until = loop.time() + wait
             pdu = await self._taken(read)
             if pdu is not None:
+                self.line.settle()
                 return pdu
             tries += 1
             wait *= 2
             self.tally.retransmissions += 1
+            self.line.widen()
 
     async def _taken(self, read: Callable[[bytes], Pdu | None]) -> Pdu | None:
         """What `read` takes until it is time to ask again; None when there was nothing."""

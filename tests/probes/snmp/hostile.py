@@ -10,11 +10,12 @@ Answering = Callable[[bytes, int], Sequence[bytes]]
 
 
 @contextmanager
-def device(answering: Answering) -> Iterator[tuple[int, list[bytes]]]:
+def device(answering: Answering, host: str = "127.0.0.1") -> Iterator[tuple[int, list[bytes]]]:
     """The port, and the questions so far."""
     asked: list[bytes] = []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
-        line.bind(("127.0.0.1", 0))
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as line:
+        line.bind((host, 0))
         port: int = line.getsockname()[1]
 
         def serve() -> None:
@@ -31,6 +32,6 @@ def device(answering: Answering) -> Iterator[tuple[int, list[bytes]]]:
         try:
             yield port, asked
         finally:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
-                last.sendto(b"end", ("127.0.0.1", port))
+            with socket.socket(family, socket.SOCK_DGRAM) as last:
+                last.sendto(b"end", (host, port))
             thread.join(5)
