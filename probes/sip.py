@@ -222,7 +222,7 @@ async def _answer(channel: Channel, options: Options, tally: Tally, start: float
 async def _head(channel: Channel) -> tuple[list[bytes], int]:
     """The lines of the next head and their size; empty lines before it are somebody's keep-alive (RFC 5626 §3.5.1)."""
     lines: list[bytes] = []
-    size = 0
+    size = count = 0
     while True:
         line = await channel.line()
         if line is None:
@@ -230,7 +230,8 @@ async def _head(channel: Channel) -> tuple[list[bytes], int]:
                 raise ProbeError(Reason.TRUNCATED, "the connection ended in the middle of an answer")
             raise ProbeError(Reason.EMPTY_REPLY, "the server closed the connection without an answer")
         size += len(line) + 2
-        if size > MOST_HEAD or len(lines) > MOST_HEADERS:
+        count += 1
+        if size > MOST_HEAD or count > MOST_HEADERS + 2:
             raise ProbeError(
                 Reason.HEADERS_TOO_LARGE, f"more than {MOST_HEADERS} header lines, or {MOST_HEAD // 1024} KiB"
             )

@@ -31,6 +31,9 @@ UNAUTHENTICATED: Final = 401
 STALE_NONCE: Final = 438
 WRONG_CREDENTIALS: Final = 441
 
+HURRY: Final = 0.05
+"""Seconds before the run's deadline at which the confirmation is no longer waited for."""
+
 RELEASE: Final = 1.6
 """Seconds that giving back may take: two repetitions over UDP. A server that does not hear it ends the allocation by itself."""
 
@@ -120,7 +123,8 @@ class Client:
     async def _release(self) -> bool:
         """Whether the server agreed that the allocation is over."""
         with suppress(TimeoutError, OSError, ProbeError):
-            async with asyncio.timeout(RELEASE):
+            # Not to the end of the run: what was granted is good news, even if nobody confirms the release.
+            async with asyncio.timeout(max(0.0, min(RELEASE, self._tools.remaining() - HURRY))):
                 await self._ask(*_NO_MORE)
                 return True
         return False

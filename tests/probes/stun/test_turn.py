@@ -134,6 +134,15 @@ async def test_a_release_that_nobody_confirms_is_said_and_no_failure() -> None:
     assert outcome.phases["release"] == pytest.approx(1.6, abs=0.1)
 
 
+async def test_a_release_at_the_last_moment_does_not_spoil_the_outcome() -> None:
+    server = Server([challenge, grant], [lambda r: []])
+    with talking(server) as port:
+        outcome = await look("stun", {"host": "127.0.0.1", "port": port, "turn": TURN}, timeout=0.4)
+    assert outcome.reason is Reason.OK, outcome
+    assert outcome.facts["released"] == 0
+    assert len(server.released()) == 1
+
+
 async def test_a_stale_nonce_at_the_release_is_answered() -> None:
     server = Server([challenge, grant], [stale, lambda r: [granted(r)]])
     with talking(server) as port:
