@@ -276,7 +276,7 @@ async def test_a_ca_that_cannot_be_read_is_our_own_fault(content: bytes | None, 
     assert str(path) in seen.detail
 
 
-async def test_a_file_that_we_have_no_descriptor_for_is_not_a_wrong_file() -> None:
+def test_a_file_that_we_have_no_descriptor_for_is_not_a_wrong_file() -> None:
     from probes.asking import _read
 
     used, name = [], file(root())
