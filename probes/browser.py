@@ -28,10 +28,10 @@ __all__ = ["KIND", "BrowserSpec", "probe"]
 
 MEMORY: Final = 1024 * 1024 * 1024
 
-SPARE: Final = 0.2
+SPARE: Final = 0.25
 """Share of the time that is kept back for a picture and for the way home; at least LEAST, at most MOST seconds."""
 LEAST: Final = 0.6
-MOST: Final = 3.0
+MOST: Final = 4.0
 
 Host = Annotated[str, AfterValidator(ascii_host)]
 
@@ -78,10 +78,10 @@ class Plan:
         if twice is not None:
             raise ValueError(f"steps: two are named {twice!r}")
         urls = [parse(text_of(step.go)) for step in spec.steps if isinstance(step, Go)]
-        trusted = {f"https://{host}" for host in (*spec.allow, *(url.authority for url in urls))}
-        trusted |= {f"https://{_bare(url.host)}" for url in urls} | {
-            f"{url.scheme}://{_bare(url.host)}" for url in urls
-        }
+        trusted = {f"{url.scheme}://{_bare(url.host)}" for url in urls}
+        schemes = {"https", *(url.scheme for url in urls)}
+        trusted |= {f"{scheme}://{host}" for scheme in schemes for host in spec.allow}
+        trusted |= {f"https://{_bare(url.host)}" for url in urls}
         secrets = [
             value.reveal()
             for step in spec.steps
@@ -166,7 +166,7 @@ class Visit:
         """What the browser is told."""
         return {
             "seconds": max(0.1, self._tools.remaining() - spare),
-            "spare": spare * 0.4,
+            "spare": spare * 0.45,
             "alive": spare * 0.25,
             "steps": [act.job for act in self._plan.acts],
             "verify": self._spec.verify,

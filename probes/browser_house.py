@@ -38,7 +38,17 @@ CLOSING: Final = 4.0
 HEAD: Final = 256 * 1024
 BLOB: Final = 1024 * 1024
 
-BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSERS: Final = (
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+)
+"""The same engine without a window system comes first: a login costs it a quarter of the time and half of the memory."""
+
+BEHIND: Final = {"/usr/bin/chromium-headless-shell": "/usr/lib/chromium/chromium-headless-shell"}
+"""Debian's script stays as the browser's parent, and a signal to it would not reach the browser: the program behind it is started."""
 
 Frame = Mapping[str, Any]
 Hear = Callable[[Frame, bytes], None]
@@ -213,10 +223,13 @@ def find_browser(wanted: str | None) -> str:
     for name in (wanted,) if wanted else BROWSERS:
         found = shutil.which(name)
         if found:
-            return found
+            return found if not os.access(BEHIND.get(found, ""), os.X_OK) else BEHIND[found]
     if wanted:
         raise ProbeError(Reason.OWN_CONFIG, f"executable: {wanted} is not a program that can be run")
-    raise ProbeError(Reason.OWN_CONFIG, "no Chromium found: apt-get install chromium, or name one with executable")
+    raise ProbeError(
+        Reason.OWN_CONFIG,
+        "no Chromium found: apt-get install chromium-headless-shell (or chromium), or name one with executable",
+    )
 
 
 class House:

@@ -132,6 +132,7 @@ class Run:
             self._context.on("requestfailed", self._unanswered)
             self._context.on("console", self._said)
             self._context.on("weberror", lambda _: self._count("console_errors"))
+            await self._context.add_init_script("window.open = () => null")
             page = self._page = await self._context.new_page()
             self._context.on("page", self._popup)
             page.on("crash", lambda _: setattr(self, "_crashed", True))

@@ -21,6 +21,7 @@ from tests.probes.look import GRACE, Names, now
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
+    need("chromium-headless-shell", "chromium-headless-shell")
     return need("chromium", "chromium")
 
 

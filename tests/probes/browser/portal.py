@@ -27,11 +27,22 @@ PAGES = {
     "/console": "<h1>Lỗi</h1><script>for (let i = 0; i < 10000; i++) console.error('x'.repeat(50) + i)</script>",
     "/huge": "<h1>Lớn</h1><script>document.body.insertAdjacentHTML('beforeend', '<p>dòng</p>'.repeat(100000))</script>",
     "/hog": "<h1>Phình</h1><script>const all = []; setInterval(() => { const a = new Uint8Array(32 << 20); a.fill(1); all.push(a) }, 10)</script>",
-    "/secret": "<h1>Bạn vừa nhập: mat-khau-bi-mat</h1><input value=mat-khau-bi-mat>",
+    "/secret": """<style>h1, input { background: red; width: 400px } p { background: blue; width: 400px }</style>
+<h1>Bạn vừa nhập: mat-khau-bi-mat</h1><input value=mat-khau-bi-mat><input type=password><input id=user><p>Sai mật khẩu</p>""",
+    "/colours": """<h1 id=said></h1><script>
+const picture = new Image(); picture.src = '/picture';
+picture.onload = () => {
+  const canvas = new OffscreenCanvas(picture.width, picture.height).getContext('2d'); canvas.drawImage(picture, 0, 0);
+  const data = canvas.getImageData(0, 0, picture.width, picture.height).data; let red = 0, blue = 0;
+  for (let i = 0; i < data.length; i += 4) {
+    red += data[i] > 200 && data[i + 1] < 80 && data[i + 2] < 80; blue += data[i + 2] > 200 && data[i] < 80 }
+  said.textContent = (red > 50 ? 'red' : 'no red') + ', ' + (blue > 1000 ? 'blue' : 'no blue') };
+</script>""",
     "/cookie": "<h1 id=c></h1><script>c.textContent = document.cookie + '|' + (localStorage.seen || '');"
     "document.cookie = 'seen=1'; localStorage.seen = 1</script>",
     "/throws": "<h1>Ném</h1><script>throw new Error('x')</script>",
     "/broken": "<h1>Ảnh</h1><img src=/500><img src=http://127.0.0.1:1/x.png>",
+    "/links": "<h1>Ra ngoài</h1><a target=_blank href=/plain>mở</a>",
     "/500": "<h1>Lỗi máy chủ</h1>",
 }
 
@@ -58,6 +69,10 @@ class Handler(BaseHTTPRequestHandler):
                 return self.to("/login")
             user, _, unit = who.value.partition(":")
             return self.page(HOME.format(user=user, unit=unit))
+        if path == "/state":
+            return self.page("<h1>Lỗi máy chủ</h1>", 500) if self.server.broken else self.page(PAGES["/plain"])  # type: ignore[attr-defined]
+        if path == "/picture":
+            return self.page(self.server.picture)  # type: ignore[attr-defined]
         if path == "/fetch":
             return self.page(f"<h1>Tìm</h1><script>fetch('{self.path.partition('?')[2]}').catch(() => 0)</script>")
         return self.page(PAGES.get(path, "<h1>Không có</h1>"), {"/500": 500}.get(path, 200 if path in PAGES else 404))
@@ -69,8 +84,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.page(LOGIN + f"<p>Sai mật khẩu: {form['password'][0]}</p>")
         return self.to("/home", f"who={form['user'][0]}:{form['unit'][0]}; Path=/")
 
-    def page(self, text: str, status: int = 200) -> None:
-        data = text.encode()
+    def page(self, text: str | bytes, status: int = 200) -> None:
+        data = text if isinstance(text, bytes) else text.encode()
         self.send_response(status)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(data)))
@@ -93,6 +108,8 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: list[str] = []
+        self.picture = b""
+        self.broken = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         return

@@ -25,8 +25,9 @@ def login(url, password=PASSWORD, see="Hồ sơ của tôi"):
     }
 
 
-async def test_a_clerk_logs_in_and_nobody_is_logged_in_after_her(workbench, server):
-    first = await run(workbench, login(server.url), timeout=30)
+@pytest.mark.parametrize("executable", ["chromium", "chromium-headless-shell"])
+async def test_a_clerk_logs_in_and_nobody_is_logged_in_after_her(executable, workbench, server):
+    first = await run(workbench, login(server.url) | {"executable": executable}, timeout=30)
     assert (first.seen, first.reason, first.detail) == ("ok", "ok", "7 steps")
     assert list(first.phases)[:4] == ["queue", "browser", "1_go", "điền"]
     facts = first.facts
@@ -35,10 +36,16 @@ async def test_a_clerk_logs_in_and_nobody_is_logged_in_after_her(workbench, serv
     assert facts["bytes"] > 500
     assert 0 < facts["dom_seconds"] <= facts["load_seconds"] < 10
     assert facts["memory_bytes"] > 50 << 20
-    second = await run(workbench, {"steps": [{"go": server.url + "/home"}, {"see": {"selector": "#password"}}]})
+    second = await run(
+        workbench,
+        {"steps": [{"go": server.url + "/home"}, {"see": {"selector": "#password"}}], "executable": executable},
+        timeout=30,
+    )
     assert second.seen == "ok"
     for _ in range(2):
-        cookies = await run(workbench, {"steps": [{"go": server.url + "/cookie"}, {"not_see": "1"}]})
+        cookies = await run(
+            workbench, {"steps": [{"go": server.url + "/cookie"}, {"not_see": "1"}], "executable": executable}
+        )
         assert cookies.seen == "ok", cookies
 
 
@@ -51,6 +58,28 @@ async def test_the_failing_step_is_named_with_a_picture_and_no_secret(workbench,
     (picture,) = outcome.attachments
     assert (picture.name, picture.media_type, picture.data[:3]) == ("page", "image/jpeg", b"\xff\xd8\xff")
     assert "sai-mat-khau" not in repr(outcome.detail)
+
+
+async def test_in_the_picture_whatever_is_secret_is_painted_over(workbench, server):
+    """All that is red in the page is secret; what is blue is not. The browser itself looks for the colours."""
+    steps = [{"go": server.url + "/secret"}, {"fill": {"#user": PASSWORD}}, {"see": "Không có", "within": "1s"}]
+    outcome = await run(workbench, {"steps": steps}, timeout=30)
+    (picture,) = outcome.attachments
+    server.picture = picture.data
+    seen = await run(workbench, {"steps": [{"go": server.url + "/colours"}, {"see": "no red, blue"}]}, timeout=10)
+    assert seen.seen == "ok", seen
+
+
+async def test_a_secret_is_not_given_to_another_host(workbench, server):
+    there = f"http://portal.example:{server.server_port}/login"
+    steps = [{"go": f"{server.url}/to?{there}"}, {"fill": {"#user": "lan", "#password": PASSWORD}}]
+    outcome = await run(workbench, {"steps": steps}, timeout=30)
+    assert (outcome.seen, outcome.reason) == ("failed", "redirect_blocked")
+    assert (
+        outcome.detail == "step 2 (fill #user, #password): would give a secret to portal.example; name it under allow"
+    )
+    plain = [{"go": f"{server.url}/to?{there}"}, {"fill": {"#user": "lan"}}]
+    assert (await run(workbench, {"steps": plain})).seen == "ok"
 
 
 CASES = [
@@ -97,6 +126,9 @@ async def test_errors_of_the_page_are_counted(workbench, server):
     broken = await run(workbench, {"steps": [{"go": server.url + "/broken"}]})
     assert broken.seen == "ok"
     assert (broken.facts["failed_requests"], broken.facts["console_errors"]) == (1, 2)
+    steps = [{"go": server.url + "/links"}, {"click": "text=mở"}, {"see": "Ra ngoài"}]
+    opened = await run(workbench, {"steps": steps})
+    assert (opened.seen, opened.facts["popups"]) == ("ok", 1)
 
 
 REFUSED = [
