@@ -14,6 +14,8 @@ from urllib.parse import quote, quote_plus
 
 from probes.secret import Secret
 
+SHOWABLE: Final = 510
+"""Characters of a secret that are looked for: a message is shorter than half of that."""
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 OWN: Final = ("run", "now")
 """Names that every run has from the start: `run`, 16 hexadecimal digits that no other run has; `now`, RFC 3339 in UTC."""
@@ -79,6 +81,7 @@ def forms(secret: str) -> tuple[str, ...]:
     """The ways in which a target may repeat a secret: as it is, or as it stands in an address, a form, JSON, a page, or Base64."""
     if len(secret) < 4:
         return ()
+    secret = secret[:SHOWABLE]
     data = secret.encode("utf-8", "replace")
     found = (
         secret,

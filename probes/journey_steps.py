@@ -77,16 +77,19 @@ class Extract:
         """Whether the body has to be read as XML or a page."""
         return self.css is not None or self.xpath is not None
 
-    def of(self, answer: Response) -> str:
-        """The value; ProbeError `step` when there is none, `soap_fault` when there is a SOAP Fault instead."""
-        found = self._find(answer)
+    def of(self, answer: Response, read: dict[str, xml.Document]) -> str:
+        """The value; ProbeError `step` when there is none, `soap_fault` when there is a SOAP Fault instead.
+
+        `read` keeps the body as a document for the next variable out of the same answer.
+        """
+        found = self._find(answer, read)
         if found is None:
             raise ProbeError(Reason.STEP, f"nothing there for {self.shown}")
         if len(found) > VALUE_LIMIT:
             raise ProbeError(Reason.STEP, f"more than {VALUE_LIMIT} characters for {self.shown}")
         return found
 
-    def _find(self, answer: Response) -> str | None:
+    def _find(self, answer: Response, read: dict[str, xml.Document]) -> str | None:
         if self.regex is not None:
             match = compiled(self.regex).search(readable(answer))
             group = None if match is None else match[min(1, match.re.groups)]
@@ -96,11 +99,13 @@ class Extract:
         if self.header is not None:
             values = answer.values(self.header.lower().encode("latin-1", "replace"))
             return values[0].decode("utf-8", "replace") if values else None
-        body, said = bytes(answer.body), answer.values(b"content-type")
+        kind = xml.read_html if self.css is not None else xml.read
+        document = read.get(kind.__name__)
+        if document is None:
+            document = read[kind.__name__] = kind(bytes(answer.body), answer.values(b"content-type"))
         if self.css is not None:
-            return css.selector(self.css).first(xml.read_html(body, said))
+            return css.selector(self.css).first(document)
         assert self.xpath is not None
-        document = xml.read(body, said)
         if "Fault" not in self.xpath and (fault := xml.fault(document)) is not None:
             raise ProbeError(Reason.SOAP_FAULT, f"status {answer.status} with a SOAP Fault: {fault}")
         value = xpathrule.expression(self.xpath, self.namespaces).first(document)

@@ -25,12 +25,16 @@ from probes.tools import Tools
 from probes.wire.client import Response, publicness
 from probes.wire.cookies import Jar
 from probes.wire.url import Url, join, parse
+from probes.xml import Document
 
 if TYPE_CHECKING:
     from probes.journey import JourneySpec
 
 BODY_LIMIT: Final = 1024 * 1024
 """Bytes that one step sends."""
+
+VALUES_LIMIT: Final = 256 * 1024
+"""Characters of all variables of a run."""
 
 _ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
 _AUTHORITY = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
@@ -171,6 +175,8 @@ class Walk:
                     self.values[name] = value
                     if step.extract[name].secret:
                         tools.conceal(forms(value))
+                if sum(map(len, self.values.values())) > VALUES_LIMIT:
+                    raise ProbeError(Reason.STEP, f"more than {VALUES_LIMIT} characters in all variables")
         finally:
             token = tools.phases.get("token", 0.0)
             took = perf_counter() - began - (token - before.get("token", 0.0))
@@ -274,10 +280,11 @@ class Walk:
 
 def _taken(step: Step, answer: Response) -> dict[str, str]:
     """The variables of a step's answer; ProbeError names the one that is not there."""
-    found = {}
+    found: dict[str, str] = {}
+    documents: dict[str, Document] = {}
     for name, way in step.extract.items():
         try:
-            found[name] = way.of(answer)
+            found[name] = way.of(answer, documents)
         except ProbeError as error:
             raise ProbeError(error.reason, f"variable “{name}”: {error.detail}") from None
     return found

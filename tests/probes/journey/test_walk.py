@@ -99,6 +99,13 @@ async def test_a_variable_that_is_not_to_be_had(go, sentence, way, body, reason,
     assert words in outcome.detail
 
 
+async def test_all_variables_have_an_end(go):
+    async with box(answer(b"x" * 60_000)) as there:
+        ways = {f"x{number}": {"regex": "x+"} for number in range(5)}
+        outcome = await go({"steps": [{"name": "a", "get": there.url(), "extract": ways}]})
+    assert (outcome.reason.value, "in all variables" in outcome.detail) == ("step", True)
+
+
 async def test_what_an_answer_gave_cannot_break_a_header(go):
     async with box(answer(b'{"x": "a\\r\\nX-Evil: 1"}')) as there:
         steps = [
