@@ -1,10 +1,7 @@
 """Time stamps asked of `openssl ts`: the good ones, and everything that is wrong with the others."""
 
-import os
-import resource
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from probes import asn1
-from probes.contract import Outcome, ProbeError, Reason, Seen
+from probes.contract import Outcome, Reason, Seen
 from probes.tsa_token import Question, reply, stamp
 from tests.probes.look import LOOPS, Run, look
 from tests.probes.tls.chains import CLIENT_ONLY, DAY, Pair, file, intermediate, make, root, server, stranger
@@ -274,25 +271,6 @@ async def test_a_ca_that_cannot_be_read_is_our_own_fault(content: bytes | None, 
     seen = await ask(signed(), ca=str(path))
     assert (seen.seen, seen.reason) == (Seen.BLIND, Reason.OWN_CONFIG)
     assert str(path) in seen.detail
-
-
-def test_a_file_that_we_have_no_descriptor_for_is_not_a_wrong_file() -> None:
-    from probes.asking import _read
-
-    used, name = [], file(root())
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 20, most[1]))
-    try:
-        with suppress(OSError):
-            while True:
-                used.append(os.open("/dev/null", os.O_RDONLY))
-        with pytest.raises(ProbeError) as caught:
-            _read("ca", name)
-    finally:
-        for descriptor in used:
-            os.close(descriptor)
-        resource.setrlimit(resource.RLIMIT_NOFILE, most)
-    assert caught.value.reason is Reason.OWN_FDS
 
 
 @pytest.mark.parametrize(
