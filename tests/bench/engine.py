@@ -42,6 +42,8 @@ def now() -> datetime:
 
 def revealed(spec: Any) -> Any:
     """The spec with a Secret for each `{"secret": text}`."""
+    if isinstance(spec, list):
+        return [revealed(each) for each in spec]
     if not isinstance(spec, dict):
         return spec
     if spec.keys() == {"secret"}:

@@ -48,6 +48,7 @@ modules:
   tcp: {{prober: tcp, timeout: 10s, tcp: {{preferred_ip_protocol: ip4}}}}
   tls: {{prober: tcp, timeout: 10s, tcp: {{preferred_ip_protocol: ip4, tls: true, tls_config: {{ca_file: {ca}, server_name: {name}}}}}}}
   icmp: {{prober: icmp, timeout: 10s, icmp: {{preferred_ip_protocol: ip4}}}}
+  dns: {{prober: dns, timeout: 10s, dns: {{preferred_ip_protocol: ip4, query_name: c1.bench.example, query_type: A}}}}
 """
 
 

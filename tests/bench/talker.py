@@ -1,7 +1,7 @@
-"""The endpoints of a province in a process of their own: `python -m tests.bench.talker sip|stun|snmp PORT COUNT`.
+"""The endpoints of a province in a process of their own: `python -m tests.bench.talker sip|stun|snmp|login PORT COUNT`.
 
 The sandbox's SIP, STUN or SNMP server over UDP at PORT of so many loopback addresses from 127.0.0.1 on; a TCP listener at the same port of the
-first says that all stand.
+first says that all stand. `login` is an application to log in to, over TCP at PORT of the first.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from functools import partial
 import uvloop
 
 from monitor.sandbox.faults import FINE, Condition
+from monitor.sandbox.login_server import login
 from monitor.sandbox.sip_server import SipDatagrams
 from monitor.sandbox.snmp_server import Agent
 from monitor.sandbox.stun_server import StunServer
@@ -36,6 +37,9 @@ def server_of(kind: str) -> asyncio.DatagramProtocol:
 
 async def main(kind: str, port: int, count: int) -> None:
     loop = asyncio.get_running_loop()
+    if kind == "login":
+        application = await loop.create_server(login(fine, "bench", password="bench"), "127.0.0.1", port)
+        await application.serve_forever()
     for last in range(1, count + 1):
         made = server_of(kind)
         await loop.create_datagram_endpoint(partial(kept, made), local_addr=(f"127.0.0.{last}", port))
