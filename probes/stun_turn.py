@@ -177,6 +177,8 @@ def _granted(answer: Message) -> tuple[int, tuple[str, int]]:
 def refused(answer: Message) -> ProbeError:
     """An error as the server says it; where it sends us elsewhere (300), to whom."""
     code, phrase = answer.error()
-    alternate = answer.address(Attr.ALTERNATE_SERVER)
+    alternate = None
+    with suppress(ProbeError):  # A bad address there does not make the code less true.
+        alternate = answer.address(Attr.ALTERNATE_SERVER)
     elsewhere = f", try {alternate[0]} port {alternate[1]}" if alternate is not None else ""
     return ProbeError(Reason.STUN_ERROR, f"{code} {phrase}".strip() + elsewhere, facts={"error_code": code})

@@ -31,6 +31,7 @@ def mapped(request: Message) -> tuple[int, bytes]:
     return Attr.XOR_MAPPED_ADDRESS, xored("203.0.113.9", 40001, request.transaction)
 
 
+NOWHERE = (Attr.ALTERNATE_SERVER, b"x")
 ALTERNATE = (Attr.ALTERNATE_SERVER, plain("192.0.2.7", 3479))
 
 BOTH: list[tuple[str, Say, Reason, str]] = [
@@ -48,6 +49,7 @@ BOTH: list[tuple[str, Say, Reason, str]] = [
     ("an error", lambda r: [error(r, 500, "Server Error")], Reason.STUN_ERROR, "500 Server Error"),
     ("it wants a password for it", lambda r: [error(r, 401, "Unauthorized")], Reason.STUN_ERROR, "401"),
     ("elsewhere", lambda r: [error(r, 300, "Try Alternate", ALTERNATE)], Reason.STUN_ERROR, "300 Try Alternate, try 192.0.2.7 port 3479"),
+    ("elsewhere, but nobody knows where", lambda r: [error(r, 300, "Try Alternate", NOWHERE)], Reason.STUN_ERROR, "300 Try"),
     ("an error with bytes that are no text", lambda r: [error(r, 420, "\x00\x1b[2J<b>\u202e")], Reason.STUN_ERROR, "420"),
     ("an error without a code", lambda r: [pack(BINDING, Class.ERROR, r.transaction, [])], Reason.PROTOCOL, "without a code"),
     ("error 799", lambda r: [pack(BINDING, Class.ERROR, r.transaction, [(Attr.ERROR_CODE, b"\0\0\7\143")])], Reason.PROTOCOL, "without a code"),
