@@ -221,7 +221,7 @@ class Page:
         return self.say(
             "report.ipv6",
             working=found.share.working,
-            units=found.share.communes,
+            counted=found.share.counted,
             share=words.percent(found.share.ratio, self.lang, 1),
             failing=found.share.failing,
             unknown=found.share.unknown,

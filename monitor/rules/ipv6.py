@@ -54,13 +54,17 @@ class Share:
         return self.working + self.failing
 
     @property
+    def counted(self) -> int:
+        """What the ratio is of: all but the unknown."""
+        return self.communes - self.unknown
+
+    @property
     def ratio(self) -> float | None:
         """The share of communes that works, 0..1: of all but the unknown, for our own blindness is nobody's fault. None when that leaves none.
 
         The unasked count as not working: a share of 100 % because one commune of 129 was asked would be no figure of a province.
         """
-        counted = self.communes - self.unknown
-        return self.working / counted if counted else None
+        return self.working / self.counted if self.counted else None
 
     @property
     def low(self) -> float | None:

@@ -45,10 +45,10 @@ TABLE: Final[Mapping[str, tuple[str, str]]] = {
     "page.meetings.mos": ("MOS ước tính (thoại)", "Estimated MOS (speech)"),
     "page.meetings.loss": ("Tỷ lệ mất gói", "Loss"),
     "page.ipv6": (
-        "IPv6: {working}/{communes} xã, phường có IPv6 hoạt động ({share}); {failing} không hoạt động, "
-        "{unknown} chưa xác định, {unasked} chưa giám sát",
-        "IPv6 works in {working} of {communes} communes and wards ({share}); fails in {failing}, "
-        "unknown in {unknown}, not watched in {unasked}",
+        "IPv6: {working}/{counted} xã, phường có IPv6 hoạt động ({share}); {failing} không hoạt động, "
+        "{unasked} chưa giám sát; không tính {unknown} đơn vị chưa xác định",
+        "IPv6 works in {working} of {counted} communes and wards ({share}); fails in {failing}, "
+        "not watched in {unasked}; without {unknown} of which nothing is known",
     ),
 }
 

@@ -46,10 +46,10 @@ TABLE: Final[Mapping[str, tuple[str, str]]] = {
     "report.by.region": ("Theo địa bàn", "By region"),
     "report.by.owner": ("Theo cơ quan chủ quản", "By owner"),
     "report.ipv6": (
-        "IPv6: cuối kỳ {working}/{units} xã, phường có IPv6 hoạt động ({share}); {failing} đơn vị không hoạt động, {unknown} đơn vị "
-        "chưa xác định, {unwatched} đơn vị chưa giám sát. Tỷ lệ thời gian IPv6 hoạt động ở các đơn vị được giám sát: {time}.",
-        "IPv6: at the end of the period it works in {working} of {units} communes and wards ({share}); it fails in {failing}, is unknown "
-        "in {unknown} and not watched in {unwatched}. Share of the time in which it worked where it is watched: {time}.",
+        "IPv6: cuối kỳ {working}/{counted} xã, phường có IPv6 hoạt động ({share}); {failing} đơn vị không hoạt động, {unwatched} đơn vị "
+        "chưa giám sát; không tính {unknown} đơn vị chưa xác định. Tỷ lệ thời gian IPv6 hoạt động ở các đơn vị được giám sát: {time}.",
+        "IPv6: at the end of the period it works in {working} of {counted} communes and wards ({share}); it fails in {failing} and "
+        "is not watched in {unwatched}; {unknown} are left out, of which nothing is known. Share of time in which it worked where watched: {time}.",
     ),
     "report.networks": ("Mạng, đường truyền trung tâm", "Networks and uplinks"),
     "report.external": (
