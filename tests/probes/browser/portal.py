@@ -42,7 +42,8 @@ picture.onload = () => {
     "document.cookie = 'seen=1'; localStorage.seen = 1</script>",
     "/throws": "<h1>Ném</h1><script>throw new Error('x')</script>",
     "/broken": "<h1>Ảnh</h1><img src=/500><img src=http://127.0.0.1:1/x.png>",
-    "/links": "<h1>Ra ngoài</h1><a target=_blank href=/plain>mở</a>",
+    "/links": "<h1>Ra ngoài</h1><a target=_blank href=/plain>mở</a><div id=later></div>"
+    "<script>onblur = onclick = () => setTimeout(() => later.textContent = 'Xong', 1500)</script>",
     "/500": "<h1>Lỗi máy chủ</h1>",
 }
 

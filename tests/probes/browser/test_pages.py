@@ -126,7 +126,7 @@ async def test_errors_of_the_page_are_counted(workbench, server):
     broken = await run(workbench, {"steps": [{"go": server.url + "/broken"}]})
     assert broken.seen == "ok"
     assert (broken.facts["failed_requests"], broken.facts["console_errors"]) == (1, 2)
-    steps = [{"go": server.url + "/links"}, {"click": "text=mở"}, {"see": "Ra ngoài"}]
+    steps = [{"go": server.url + "/links"}, {"click": "text=mở"}, {"see": "Xong"}]
     opened = await run(workbench, {"steps": steps})
     assert (opened.seen, opened.facts["popups"]) == ("ok", 1)
 
