@@ -32,6 +32,9 @@ _TEXTUAL = re.compile(
 )
 _DECLARED = re.compile(rb"""<\?xml[^>]{1,120}?encoding\s*=\s*["']([A-Za-z0-9_.:-]{1,40})["']""")
 _META = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?([A-Za-z0-9_.:-]{1,40})""", re.IGNORECASE)
+_PAGE = re.compile(rb"[\s\xef\xbb\xbf]{0,100}<(?:!doctype\s{1,20}html|html)\b", re.IGNORECASE)
+_BOUNDARY = re.compile(rb"""boundary\s{0,5}=\s{0,5}(?:"([^"\r\n]{1,70})"|([^\s";,]{1,70}))""", re.IGNORECASE)
+_BLANK = re.compile(rb"\n\r?\n")
 _MARKS: Final = (
     # Appendix F of XML 1.0: a byte order mark, or how `<?` looks in what needs one.
     (b"\xef\xbb\xbf", "utf-8-sig"),
@@ -74,8 +77,15 @@ def declared(content_type: list[bytes]) -> str | None:
 
 
 def read(body: bytes, content_type: list[bytes]) -> Document:
-    """A page when it says that it is one, else XML; ProbeError `xpath` when it is neither, `body_too_large` beyond the limits."""
-    if b"html" in b" ".join(content_type).lower() and b"+xml" not in b" ".join(content_type).lower():
+    """A page when it says that it is one, else XML; ProbeError `xpath` when it is neither, `body_too_large` beyond the limits.
+
+    Of a `multipart/related` answer (SOAP with attachments, MTOM) the root is read: its first part (RFC 2387 §3.2).
+    """
+    said = b" ".join(content_type).lower()
+    if b"multipart/related" in said:
+        body, content_type = _root_part(body, b" ".join(content_type))
+        said = b" ".join(content_type).lower()
+    if b"xml" not in said and (b"html" in said or _PAGE.match(body) is not None):
         return read_html(body, content_type)
     return read_xml(body, content_type)
 
@@ -169,6 +179,22 @@ def value_of(node: Any) -> str:
                 break
         text = "".join(pieces).strip()
     return unicodedata.normalize("NFC", text[: VALUE_LIMIT + 1])
+
+
+def _root_part(body: bytes, content_type: bytes) -> tuple[bytes, list[bytes]]:
+    """The first part's body and Content-Type."""
+    match = _BOUNDARY.search(content_type)
+    line = b"--" + (match[1] or match[2]) if match is not None else b""
+    start = body.find(line) if line else -1
+    head = _BLANK.search(body, start) if start >= 0 else None
+    if head is None:
+        raise ProbeError(Reason.XPATH, "the answer has no part that could be read")
+    end = body.find(line, head.end())
+    lines = body[start : head.start()].split(b"\n")
+    said = [
+        value.strip() for name, _, value in (each.partition(b":") for each in lines) if name.lower() == b"content-type"
+    ]
+    return body[head.end() : end if end >= 0 else len(body)].rstrip(b"\r\n"), said
 
 
 def _textual(name: bytes) -> str | None:

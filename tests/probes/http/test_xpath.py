@@ -168,6 +168,37 @@ def test_odd_but_fine(sentence, body, rule):
     assert xpathrule.parse(rule).broken(xml.read(body, said)) is None
 
 
+def related(*parts, boundary="uuid:1"):
+    pieces = [f"--{boundary}\r\n".encode() + part + b"\r\n" for part in parts]
+    return b"".join(pieces) + f"--{boundary}--\r\n".encode()
+
+
+ROOT = b"Content-Type: application/xop+xml; charset=UTF-8\r\nContent-ID: <root>\r\n\r\n"
+PARTS = [
+    ("an attachment behind it", related(ROOT + GOOD, b"Content-ID: <a>\r\n\r\n\x00\xff<x>"), 'boundary="uuid:1"', "ok"),
+    ("words before it", b"This is MIME\r\n" + related(ROOT + GOOD), "boundary=uuid:1", "ok"),
+    ("a Fault in it", related(ROOT + FAULT), 'boundary="uuid:1"', "soap_fault"),
+    ("another boundary", related(ROOT + GOOD), 'boundary="other"', "xpath"),
+    ("no boundary", related(ROOT + GOOD), "", "xpath"),
+    ("a part without an end", related(ROOT + GOOD)[:-30], 'boundary="uuid:1"', "xpath"),
+    ("a part without a head", b"--uuid:1\r\n", 'boundary="uuid:1"', "xpath"),
+]
+
+
+@pytest.mark.parametrize(("sentence", "body", "boundary", "reason"), PARTS, ids=[case[0] for case in PARTS])
+async def test_soap_with_attachments(workbench, sentence, body, boundary, reason):
+    headers = {"Content-Type": f'multipart/related; type="application/xop+xml"; start="<root>"; {boundary}'}
+    async with box(answer(body, headers=headers)) as there:
+        expect = {"xpath": '//v:State == "UP"', "namespaces": {"v": "urn:v"}}
+        assert (await look(workbench, {"url": there.url(), "expect": expect})).reason.value == reason
+
+
+@pytest.mark.parametrize("kind", ["", "text/plain", "text/html"])
+def test_a_page_is_a_page_whatever_it_is_called(kind):
+    document = xml.read(b"\n<!DOCTYPE html><p>a<br>b", [kind.encode()] if kind else [])
+    assert xpathrule.parse('//p == "ab"').broken(document) is None
+
+
 TRAPS = [
     # Each takes from half a second to minutes on this document where nobody counts.
     "//a//b", "//a//a//b", "//b/ancestor::a", "//b[. = //b]", "//a[count(.//b) > count(//b)]", "//*[../b]/following::b", "//b[//a[//b]]",
