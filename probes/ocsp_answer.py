@@ -4,7 +4,6 @@ Owns: OCSPResponse, read as far as a client has to, its signature, its responder
 """
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -24,6 +23,7 @@ from probes.signed import (
     names,
     outside,
     purposes,
+    readable,
     title,
     verify,
 )
@@ -172,10 +172,8 @@ def _responder(identity: Value, bag: Value | None, issuer: x509.Certificate, now
     raise UnsignedError("the answer is signed by somebody whose certificate is not in it")
 
 
-def _bagged(bag: Value | None) -> Iterator[x509.Certificate]:
-    if bag is not None:
-        for item in bag.first().items(MOST_CERTIFICATES):
-            yield x509.load_der_x509_certificate(item.encoded)
+def _bagged(bag: Value | None) -> list[x509.Certificate]:
+    return [] if bag is None else readable(bag.first().items(MOST_CERTIFICATES))
 
 
 def _is(certificate: x509.Certificate, identity: Value) -> bool:

@@ -10,13 +10,13 @@ signers of governments are among those.
 import hashlib
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa, utils
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -83,6 +83,10 @@ class UnsignedError(Exception):
     """It is not signed as it should be; the words say why, for a person."""
 
 
+UNREADABLE: Final = (ValueError, TypeError, OverflowError, x509.InvalidVersion, x509.DuplicateExtension)
+"""How parsers refuse a certificate: their own two, and ValueError for dates, versions, extensions and encodings."""
+
+
 @contextmanager
 def hostile(what: str) -> Iterator[None]:
     """Around the reading of what a target sent: whatever its parsers raise becomes `protocol`, and they warn nobody.
@@ -98,7 +102,7 @@ def hostile(what: str) -> Iterator[None]:
             yield
     except Asn1Error as error:
         raise ProbeError(Reason.PROTOCOL, f"{what} is not well-formed: {error}") from None
-    except (ValueError, TypeError, OverflowError, x509.InvalidVersion, x509.DuplicateExtension) as error:
+    except UNREADABLE as error:
         raise ProbeError(Reason.PROTOCOL, f"{what} cannot be read ({type(error).__name__})") from None
     except Exception as error:
         # cryptography names no common base for "unsupported"; anything of its own means "cannot be read".
@@ -177,6 +181,17 @@ def _pss(parameters: Value | None) -> tuple[str, padding.PSS]:
 # Paths.
 
 
+def readable(items: Iterable[Value]) -> list[x509.Certificate]:
+    """The certificates among these that can be read: an odd old root sent along harms nobody who does not need it."""
+    found = []
+    for item in items:
+        try:
+            found.append(x509.load_der_x509_certificate(item.encoded))
+        except UNREADABLE:
+            continue
+    return found
+
+
 def path(
     leaf: x509.Certificate, others: Sequence[x509.Certificate], anchors: Sequence[x509.Certificate], at: datetime
 ) -> tuple[x509.Certificate, ...]:
@@ -215,10 +230,13 @@ def _upward(
 
 def issued(lower: x509.Certificate, issuer: x509.Certificate, at: datetime, budget: list[int]) -> bool:
     """Whether `issuer` is an authority, valid at that moment, that signed `lower`."""
-    if lower.issuer != issuer.subject or outside(issuer, at) or not authority(issuer) or budget[0] <= 0:
+    try:
+        if lower.issuer != issuer.subject or outside(issuer, at) or not authority(issuer) or budget[0] <= 0:
+            return False
+        budget[0] -= 1
+        return by_its_key(lower, issuer)
+    except (*UNREADABLE, UnsupportedAlgorithm):
         return False
-    budget[0] -= 1
-    return by_its_key(lower, issuer)
 
 
 def by_its_key(lower: x509.Certificate, issuer: x509.Certificate) -> bool:

@@ -30,6 +30,7 @@ from probes.signed import (
     outside,
     path,
     purposes,
+    readable,
     title,
     verify,
 )
@@ -167,7 +168,7 @@ def _stamp(token: Value, question: Question, anchors: Sequence[x509.Certificate]
     if len(signers) != 1:
         raise UnsignedError(f"{len(signers)} signatures instead of one")
     time, resolution, accuracy = _info(told, question)
-    found = [x509.load_der_x509_certificate(item.encoded) for item in _bagged(bag)]
+    found = readable(_bagged(bag))
     signer = _signature(signers[0], told, [*found, *anchors])
     _entitled(signer, time)
     if anchors:

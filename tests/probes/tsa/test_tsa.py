@@ -248,6 +248,17 @@ async def test_a_stamp_in_ber_is_as_good() -> None:
     assert seen.seen is Seen.OK, seen
 
 
+async def test_an_odd_certificate_sent_along_harms_nobody() -> None:
+    """Some authorities send a root with every stamp that strict parsers refuse."""
+
+    def odd(body: bytes) -> bytes:
+        at = body.index(root().certificate.tbs_certificate_bytes) + 8
+        return body[:at] + b"\x09" + body[at + 1 :]  # A version that there is not.
+
+    seen = await ask(altered(whole(), odd), ca=file(root()))
+    assert seen.seen is Seen.OK, seen
+
+
 async def test_the_second_opinion_is_the_same() -> None:
     """rfc3161-client reads what it can read (one certificate in the answer) as we do."""
     import rfc3161_client as other
