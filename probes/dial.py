@@ -17,6 +17,7 @@ from pydantic import AfterValidator
 
 from probes.certificates import ascii_name
 from probes.contract import Address, Family, ProbeError, Reason
+from probes.errors import classify
 from probes.tools import Tools
 
 STAGGER: Final = 0.25
@@ -115,9 +116,34 @@ async def dial(tools: Tools, host: str, port: int, family: Family = Family.ANY) 
     """A channel to `host:port`; phases `resolve` and `connect`. The caller lets it go by `abort()` or `close()`."""
     addresses = await tools.resolve(host, family)
     with tools.phase("connect"):
-        if len(addresses) == 1:
-            return await _open(addresses[0], port)
-        return await connect(addresses, port, lambda address, to: asyncio.ensure_future(_open(address, to)))
+        try:
+            if len(addresses) == 1:
+                return await _open(addresses[0], port)
+            return await connect(addresses, port, lambda address, to: asyncio.ensure_future(_open(address, to)))
+        except (OSError, ExceptionGroup) as error:
+            told = far_away(error, addresses)
+            if told is None:
+                raise
+            raise told from error
+
+
+def far_away(error: BaseException, addresses: Sequence[Address]) -> ProbeError | None:
+    """ENETUNREACH is our own want of a route, or the word of a router far away about its own: then this is what to raise instead."""
+    if classify(error).reason is Reason.OWN_NETWORK and any(map(has_way, addresses)):
+        return ProbeError(Reason.UNREACHABLE, "a router on the way knows no way there")
+    return None
+
+
+def has_way(address: Address) -> bool:
+    """Whether this host has a route and an address of its own to reach it from: connecting a datagram socket tells, and sends nothing."""
+    try:
+        with socket.socket(address.family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as datagram:
+            datagram.connect((address.ip.partition("%")[0], 9))
+    except BlockingIOError:
+        return True  # No port for a datagram: an address there is.
+    except OSError:
+        return False
+    return True
 
 
 async def _open(address: Address, port: int) -> "Channel":

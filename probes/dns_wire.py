@@ -21,7 +21,7 @@ import dns.rdataclass
 import dns.rdatatype
 
 from probes.contract import Address, ProbeError, Reason
-from probes.dial import Channel
+from probes.dial import Channel, far_away
 
 FIRST_WAIT: Final = 1.0
 """Seconds until a datagram is sent again, doubling each time: one lost packet is no outage."""
@@ -111,11 +111,12 @@ def cut_short(wire: bytes) -> bool:
 class Datagrams:
     """A connected UDP socket of its own for one question: a fresh port, and the kernel drops what comes from elsewhere."""
 
-    __slots__ = ("_loop", "_sock", "_waiter")
+    __slots__ = ("_address", "_loop", "_sock", "_waiter")
 
     def __init__(self, address: Address, port: int) -> None:
         self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
+        self._address = address
         self._sock = socket.socket(address.family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
         try:
             self._sock.connect(_target(address, port))
@@ -147,6 +148,11 @@ class Datagrams:
             except TimeoutError:
                 wait *= 2
                 tally.retransmissions += 1
+            except OSError as error:
+                told = far_away(error, (self._address,))
+                if told is None:
+                    raise
+                raise told from error
 
     async def _answer(self, question: Question, tally: Tally) -> bytes:
         while True:
@@ -155,6 +161,8 @@ class Datagrams:
                 tally.size = len(wire)
                 return wire
             tally.ignored += 1
+            if tally.ignored % 32 == 0:
+                await asyncio.sleep(0)  # A flood that is already here must not keep the loop to itself.
 
     def _send(self, wire: bytes) -> None:
         try:

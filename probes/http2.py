@@ -12,6 +12,7 @@ import httpx
 
 from probes.certificates import served
 from probes.contract import Address, ProbeError, Reason
+from probes.dial import far_away
 from probes.tls import refusal
 from probes.tools import Tools, literal_address
 from probes.wire.answer import SPARE, Answer
@@ -52,7 +53,7 @@ async def exchange2(route: Route, request: bytes, tools: Tools, *, head_only: bo
     except ssl.SSLError:
         raise
     except httpx.ConnectError as error:
-        raise _handshake(error, route, tools) from error
+        raise far_away(error, (address,)) or _handshake(error, route, tools) from error
     finally:
         clock.end(started)
 
@@ -111,7 +112,7 @@ def _version(response: httpx.Response) -> str:
     return "2.0" if said == "HTTP/2" else said.removeprefix("HTTP/")
 
 
-def _handshake(error: httpx.ConnectError, route: Route, tools: Tools) -> BaseException:
+def _handshake(error: httpx.ConnectError, route: Route, tools: Tools) -> Exception:
     """A failed handshake in the words that the wire has for it; any other error as it came (its chain has the number)."""
     inner: BaseException | None = error
     while inner is not None:

@@ -16,7 +16,7 @@ from typing import Final
 
 from probes.certificates import served
 from probes.contract import Address, Family, ProbeError, Reason, Seen
-from probes.dial import connect
+from probes.dial import connect, far_away, has_way
 from probes.errors import classify
 from probes.secret import Secret
 from probes.tls import refusal
@@ -134,10 +134,11 @@ def _unconnected(
     error: OSError | ExceptionGroup[Exception], addresses: Sequence[Address], proxy: Proxy | None
 ) -> BaseException:
     """What to raise when no connection came about."""
-    finding = classify(error)
+    finding = classify(far_away(error, addresses) or error)
     if proxy is not None and finding.seen is not Seen.BLIND:
         return ProbeError(Reason.PROXY, f"the proxy {proxy.host}:{proxy.port}: {finding.detail}")
-    if finding.reason is Reason.OWN_PORTS and not any(map(has_source, addresses)):
+    if finding.reason is Reason.OWN_PORTS and not any(map(has_way, addresses)):
+        # The kernel says EADDRNOTAVAIL both for "no port left" and for "no source address".
         return ProbeError(Reason.OWN_NETWORK, "no address of our own to connect from")
     return ProbeError(finding.reason, finding.detail)
 
@@ -166,19 +167,6 @@ def publicness(where: Address | None) -> int:
 
 
 _SHARED: Final = ipaddress.ip_network("100.64.0.0/10")
-
-
-def has_source(address: Address) -> bool:
-    """Whether we have an address to reach it from at all. The kernel says EADDRNOTAVAIL both for "no port left" and for "no source address";
-    connecting a datagram socket sends nothing and needs no port of those that run out."""
-    try:
-        with socket.socket(address.family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as datagram:
-            datagram.connect((address.ip.partition("%")[0], 9))
-    except BlockingIOError:
-        return True  # No port for a datagram either: an address there is.
-    except OSError:
-        return False
-    return True
 
 
 async def _tunnel(channel: Channel, url: Url, proxy: Proxy) -> None:

@@ -67,12 +67,17 @@ def may() -> bool:
     return os.geteuid() == 0 and subprocess.run([*OWN_MOUNTS, "true"], capture_output=True, check=False).returncode == 0
 
 
-def caused(fault: str, space: list[str]) -> dict[str, list[str]]:
+def must() -> None:
+    """Skip loudly, or fail in CI, where nothing can be caused."""
     if not may():
         words = "NOT RUN: our own faults are caused in namespaces of their own, which needs root"
         if os.environ.get("CI") == "true":
             pytest.fail(words)
         pytest.skip(words)
+
+
+def caused(fault: str, space: list[str]) -> dict[str, list[str]]:
+    must()
     words = [*space, sys.executable, "-m", "tests.probes.own_faults.child", fault]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
