@@ -60,6 +60,9 @@ AGAIN: Final = 5.0
 BLIND: Final = timedelta(seconds=30)
 """While we are cut off, the run is put off by so long, again and again until a quarter of its time is left."""
 
+BY_HAND: Final = 10.0
+"""Seconds between two looks by hand, whoever asks."""
+
 SLICE: Final = 50
 """Points judged before the loop gets its turn; about 2 ms."""
 
@@ -95,7 +98,8 @@ class Meetings:
         self._found: dict[str, list[Way]] = {}
         self._paced: frozenset[str] | None = None
         self._paces: Mapping[str, timedelta] = {}
-        self._looking = asyncio.Lock()
+        self._looking, self._asking = asyncio.Lock(), asyncio.Lock()
+        self._seen: tuple[str, float, tuple[Point, ...]] | None = None
         self.news = asyncio.Event()
         """Set it when outcomes were judged and stored."""
 
@@ -127,7 +131,10 @@ class Meetings:
         return tuple(self._status(meeting) for meeting in self.coming if meeting.end > now)
 
     async def check(self, id: str) -> MeetingStatus | None:
-        """Look at the points of a meeting (or of a plan's next) now, by hand: nobody is told. None when there is none of that name."""
+        """Look at the points of a meeting (or of a plan's next) now, by hand: nobody is told. None when there is none of that name.
+
+        However many ask, it is done once in `BY_HAND` seconds: who asks for the same sooner gets what was found.
+        """
         now = self._clock.now()
         await self._expand(now)
         known = next((each for each in self.coming if id in (each.id, each.plan)), None)
@@ -137,8 +144,14 @@ class Meetings:
                 return None
             # One that is over, or far away, can still be looked at as if it were now.
             known = readiness.occurrence(plan, plan.start or now, plan.end or now)
-        points = await self._look(known)
-        return MeetingStatus(meeting=known, told=self._known(known), points=points)
+        async with self._asking:
+            loop = asyncio.get_running_loop()
+            if self._seen is None or self._seen[0] != known.id or loop.time() - self._seen[1] >= BY_HAND:
+                if self._seen is not None:
+                    await asyncio.sleep(max(0.0, BY_HAND - (loop.time() - self._seen[1])))
+                points = await self._look(known)
+                self._seen = (known.id, loop.time(), points)
+            return MeetingStatus(meeting=known, told=self._known(known), points=self._seen[2])
 
     # What there is.
 

@@ -1,5 +1,6 @@
 """Video meetings as the daemon goes through them: the run, the watch, what is told, what a restart does, and when we see nothing."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -259,6 +260,18 @@ async def test_by_hand_nobody_is_told(stage: Stage) -> None:
     assert await stage.meetings.check("other") is None
     assert stage.land.offered == []
     assert await stage.store.readiness(START) == ()
+
+
+async def test_however_many_ask_by_hand_it_is_looked_once_in_a_while(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.land.at = (START - timedelta(days=3)).timestamp()
+    found = await asyncio.gather(*(stage.meetings.check("giao-ban") for _ in range(20)))
+    assert len({id(each.points) for each in found if each is not None}) == 1
+    assert stage.land.fired.count("hnth.1/c") == 1
+    monkeypatch.setattr(meetings, "BY_HAND", 0.0)
+    await stage.meetings.check("giao-ban")
+    assert stage.land.fired.count("hnth.1/c") == 2
 
 
 async def test_meetings_that_come_round_are_known_ten_ahead(stage: Stage) -> None:
