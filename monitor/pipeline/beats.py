@@ -23,7 +23,7 @@ from monitor.schedule import Clock, following
 from monitor.store import Batch, Heartbeat, Store, StoreError
 from probes import Secret
 from probes.heartbeat import HeartbeatSpec
-from probes.heartbeat_calls import Absence, Call, Due, Heard, Listening, after, due
+from probes.heartbeat_calls import EARLY, Absence, Call, Due, Heard, Listening, after, due
 
 log = structlog.get_logger()
 
@@ -43,6 +43,9 @@ STILL: Final = timedelta(seconds=5)
 
 KEPT: Final = 200
 """Absences remembered at most; the oldest go first, into one with the next."""
+
+STEPS: Final = timedelta(days=30)
+"""A step of the wall clock so long before a call may be of the same run."""
 
 AGAIN: Final = 5.0
 """Seconds after which a check that should have noticed something is fired once more; after that its own cadence is enough."""
@@ -140,12 +143,30 @@ class Beats:
         known = {row.check: row for row in await self._store.heartbeats()}
         now = self._clock.now()
         oldest = min((row.heard.good_at or row.heard.since for row in known.values()), default=started_at)
-        for gap in await self._store.gaps(oldest, now):
-            self._absent(Absence(gone=gap.since, back=gap.until))
+        gaps = await self._store.gaps(oldest - STEPS, now)
+        for gap in gaps:
+            if gap.until > oldest:
+                self._absent(Absence(gone=max(gap.since, oldest), back=gap.until))
         # The door opens now, a little after the run has begun.
         self._absent(Absence(gone=started_at, back=now))
         self._turned = now
         await self._replace(checks, known)
+        await self._distrust(oldest, [gap.since for gap in gaps], now)
+
+    async def _distrust(self, oldest: datetime, ends: Sequence[datetime], now: datetime) -> None:
+        """A run in which the wall clock was stepped stamped by another clock than ours: what it heard cannot be counted on from here.
+
+        Jobs heard in such a run (no end of a run lies between the call and the step) are counted anew from now.
+        """
+        steps = [
+            step.at
+            for step in await self._store.steps(oldest - STEPS, now)
+            if abs(step.seconds) > EARLY.total_seconds()
+        ]
+        for job in self._by_check.values():
+            heard = job.heard.good_at or job.heard.since
+            if any(not any(min(heard, at) <= end < max(heard, at) for end in ends) for at in steps):
+                job.refused = (Absence(gone=heard, back=now, lost=True),)
 
     async def keep(self, checks: Mapping[str, Check]) -> None:
         """These are the checks now. A job that is new, or whose schedule has changed, is awaited from now on; StoreError is only logged."""

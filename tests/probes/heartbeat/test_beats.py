@@ -12,7 +12,7 @@ import pytest
 from monitor.model import Check
 from monitor.pipeline import Beats, beats
 from monitor.schedule import Clock
-from monitor.store import Store, StoreError, open_store
+from monitor.store import Batch, ClockStep, Store, StoreError, open_store
 from probes import Reason, Secret
 from probes.heartbeat import HeartbeatSpec, judged
 from probes.heartbeat_calls import Call, Said, due
@@ -285,6 +285,32 @@ async def test_a_call_stamped_by_a_clock_that_was_ahead_is_not_from_the_future(h
     again = await house.begin(several(check("a")))
     heard = again.listening(token("a")).heard
     assert heard.good_at == heard.since == house.hands.clock.now()
+
+
+async def test_after_a_run_whose_clock_was_wrong_nobody_is_late_by_it(house):
+    """It began an hour behind, was put right, and was restarted: its stamps are an hour older than they should be."""
+    jobs = several(check("a"))
+    made = await house.begin(jobs)
+    house.hands.pass_(600)
+    step = ClockStep(at=house.hands.clock.now(), seconds=3600.0)
+    await house.store.commit(Batch(steps=[step]))
+    await call(made, "a")
+    house.hands.pass_(300)
+    await house.store.end_run(house.hands.clock.now())
+    house.hands.pass_(3600 + 300)  # Five minutes away, and the clock that now is right.
+    made = await house.begin(jobs)
+    listening = made.listening(token("a"))
+    by = due(jobs["n/a"].spec, listening.heard, listening.absences, made.slot)
+    assert by.at - house.hands.clock.now() == pytest.approx(70 * MINUTE, abs=MINUTE)
+    await call(made, "a")
+    house.hands.pass_(300)
+    await house.store.end_run(house.hands.clock.now())
+    house.hands.pass_(10)
+    # The next run is past it.
+    made = await house.begin(jobs)
+    listening = made.listening(token("a"))
+    by = due(jobs["n/a"].spec, listening.heard, listening.absences, made.slot)
+    assert (by.at - listening.heard.good_at, by.unsure) == (70 * MINUTE, None)
 
 
 async def test_a_check_is_fired_when_something_became_true_of_it_and_not_for_ever(house):
