@@ -8,7 +8,7 @@ import re
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -19,7 +19,7 @@ from probes.datagram import Datagram, open_datagram
 from probes.dial import Host
 from probes.secret import Secret
 from probes.snmp_ber import object_id
-from probes.snmp_rates import Rates, Reading, rates
+from probes.snmp_rates import RENEWED, Counters, Rates, Reading, rates
 from probes.snmp_read import Answer, Place, find, read
 from probes.snmp_session import Session, Session2c, Session3
 from probes.tools import Tools
@@ -223,7 +223,9 @@ def _judged(spec: SnmpSpec, tools: Tools, kept: Kept, answer: Answer) -> Finding
     """The numbers, and what is wrong."""
     now = time.monotonic()
     reading = Reading(
-        at=now, ticks=answer.ticks, interfaces={each.place.index: each.counters for each in answer.interfaces}
+        at=now,
+        ticks=answer.ticks,
+        interfaces={each.place.index: _believable(each.counters, spec.capacity) for each in answer.interfaces},
     )
     facts: dict[str, float] = {name: value for name, value in answer.values.items() if value is not None}
     if answer.ticks is not None:
@@ -232,9 +234,11 @@ def _judged(spec: SnmpSpec, tools: Tools, kept: Kept, answer: Answer) -> Finding
         facts["interfaces_up"] = sum(each.oper == 1 for each in answer.interfaces)
     before = kept.reading
     if before is None or now - before.at >= 1.0:
+        found = rates(before, reading) if before is not None else {}
         if before is not None:
-            facts |= figures(rates(before, reading), reading, spec.capacity, now - before.at)
-        kept.reading = reading
+            facts |= figures(found, reading, spec.capacity, now - before.at)
+        if before is None or now - before.at >= RENEWED or not any(rate.hasty for rate in found.values()):
+            kept.reading = reading
     tools.notes(facts)
     faults = [each.fault for each in answer.interfaces if each.fault]
     missing = [
@@ -243,6 +247,13 @@ def _judged(spec: SnmpSpec, tools: Tools, kept: Kept, answer: Answer) -> Finding
     if faults or missing:
         return failed(Reason.SNMP, "; ".join([*faults, *missing]), facts=facts)
     return ok(facts=facts)
+
+
+def _believable(counters: Counters, capacity: float | None) -> Counters:
+    """Tunnels name any speed they like: where more was ordered, that much may pass."""
+    if capacity is None or not 0 < counters.speed < capacity:
+        return counters
+    return replace(counters, speed=capacity)
 
 
 def figures(found: Mapping[int, Rates], reading: Reading, capacity: float | None, passed: float) -> dict[str, float]:

@@ -6,6 +6,7 @@ Never: gives a negative rate, or one that the interface cannot carry: what is no
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 TICKS: Final = 1 << 32
@@ -28,6 +29,9 @@ BEYOND: Final = 2.0
 
 ANY: Final = 10e12
 """Bits per second that no interface carries, when its speed is not known."""
+
+RENEWED: Final = 120.0
+"""Seconds after which an agent that renews its counters now and then has done so: what runs ahead for longer is no traffic."""
 
 WRAPS: Final = 0.9
 """Share of the time in which a 32-bit counter wraps at full speed that may pass between two readings."""
@@ -66,9 +70,12 @@ class Rates:
     bits_out: float | None = None
     errors: float | None = None
     discards: float | None = None
+    hasty: bool = False
+    """The counters ran ahead of what the interface carries, as those do that an agent renews only now and then: a longer interval will tell."""
 
 
 UNKNOWN: Final = Rates()
+HASTY: Final = Rates(hasty=True)
 
 
 def restarted(before: Reading, now: Reading) -> bool:
@@ -103,6 +110,8 @@ def _rates(before: Counters, now: Counters, passed: float) -> Rates:
         return UNKNOWN
     bits_in = _bits(before.octets_in, now.octets_in, passed, wide=now.wide, speed=now.speed)
     bits_out = _bits(before.octets_out, now.octets_out, passed, wide=now.wide, speed=now.speed)
+    if inf in (bits_in, bits_out):
+        return HASTY
     if bits_in is None or bits_out is None:
         # One direction that was reset, or cannot be true, makes the other one doubtful as well.
         return UNKNOWN
@@ -115,18 +124,21 @@ def _rates(before: Counters, now: Counters, passed: float) -> Rates:
 
 
 def _bits(before: int | None, now: int | None, passed: float, *, wide: bool, speed: float) -> float | None:
-    """Bits per second; a counter that went back has wrapped if that gives a rate that the interface can carry, else it was reset."""
+    """Bits per second; a counter that went back has wrapped if that gives a rate that the interface can carry, else it was reset.
+
+    Infinite when it went ahead by more than the interface can carry.
+    """
     if before is None or now is None:
         return None
     most = BEYOND * speed if speed > 0 else ANY
     if not wide and speed > 0 and passed > WRAPS * TICKS * 8 / speed:
         return None  # It may have wrapped more than once.
     octets = now - before
-    if octets < 0:
-        octets += (1 << 64) if wide else TICKS
-        most = min(most, 1.1 * speed) if speed > 0 else most
-    rate = octets * 8 / passed
-    return rate if 0 <= rate <= most else None
+    if octets >= 0:
+        rate = octets * 8 / passed
+        return rate if rate <= most else inf
+    rate = (octets + ((1 << 64) if wide else TICKS)) * 8 / passed
+    return rate if 0 <= rate <= (1.1 * speed if speed > 0 else ANY) else None
 
 
 def _packets(before: int | None, now: int | None, passed: float) -> float | None:

@@ -133,6 +133,21 @@ def test_a_counter_that_was_cleared_is_no_traffic_and_the_next_is(device: Device
     device.watched(story)
 
 
+def test_an_agent_that_renews_its_counters_now_and_then_loses_no_traffic(device: Device) -> None:
+    """It runs ahead of the line, and then stands still: the interval goes on until it is believable."""
+
+    async def story(look: Callable[..., Awaitable[Outcome]]) -> None:
+        device.tell(0, mbit=1)
+        await look(0)
+        device.tell(400_000, mbit=1)
+        assert rate(await look()) is None
+        seen = await look()
+        assert rate(seen) == pytest.approx(400_000)
+        assert seen.facts["interval_seconds"] > 2
+
+    device.watched(story)
+
+
 def test_a_line_that_is_down_is_named_and_one_that_is_switched_off_is_not(device: Device) -> None:
     async def story(look: Callable[..., Awaitable[Outcome]]) -> None:
         device.tell(1, oper=2)
@@ -179,6 +194,16 @@ def test_of_several_interfaces_the_fullest_counts_and_their_traffic_is_added(dev
         assert found.facts["out_utilisation"] == pytest.approx(5000 * 8 / passed / 10e6)
 
     device.watched(story, interfaces=["wan", "wan2"], capacity=10)
+
+
+def test_a_tunnel_that_names_too_low_a_speed_is_believed_up_to_what_was_ordered(device: Device) -> None:
+    async def story(look: Callable[..., Awaitable[Outcome]]) -> None:
+        device.tell(0, mbit=1)
+        await look(0)
+        device.tell(1_000_000, mbit=1)
+        assert rate(await look()) == pytest.approx(1_000_000)
+
+    device.watched(story, capacity="100Mbit")
 
 
 def test_packets_in_error_are_counted(device: Device) -> None:

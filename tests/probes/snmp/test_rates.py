@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.snmp_rates import BEYOND, SLACK, UNKNOWN, Counters, Rates, Reading, rates, restarted
+from probes.snmp_rates import BEYOND, HASTY, SLACK, UNKNOWN, Counters, Rates, Reading, rates, restarted
 
 MBIT = 1e6
 T = Counters(octets_in=0, octets_out=0, wide=True, errors=0, discards=0, speed=100 * MBIT, discontinuity=0)
@@ -61,7 +61,8 @@ def test_the_rate_when(
     before = reading(100.0, ticks, octets_in=octets, wide=wide)
     found = rate(before, reading(100.0 + passed, ticks_now, octets_in=octets_now, wide=wide))
     assert found.bits_in == (None if bits is None else pytest.approx(bits))
-    assert (found == UNKNOWN) is (bits is None)
+    assert (found in (UNKNOWN, HASTY)) is (bits is None)
+    assert found.hasty is sentence.startswith("ten times")
 
 
 def test_a_discontinuity_that_the_device_owns_up_to_is_no_traffic() -> None:
