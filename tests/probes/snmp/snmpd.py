@@ -23,6 +23,9 @@ USERS = (
     ("sha1aes256", "SHA", "AES256"),
     ("sha1aes256c", "SHA", "AES256C"),
     ("sha512aes192", "SHA-512", "AES192"),
+    ("sha224aes", "SHA-224", "AES"),
+    ("sha384aes192c", "SHA-384", "AES192C"),
+    ("sha1aes192c", "SHA", "AES192C"),
     ("signed", "SHA-256", ""),
 )
 

@@ -43,6 +43,9 @@ GOOD: list[tuple[str, Mapping[str, Any]]] = [
     ("a key that is longer than its hash", user("sha1aes256", "sha1", "aes256")),
     ("the same as Cisco lengthens it", user("sha1aes256c", "SHA", "AES-256-C")),
     ("SHA-512 and AES-192", user("sha512aes192", "SHA-512", "AES-192")),
+    ("SHA-224", user("sha224aes", "SHA-224", "AES")),
+    ("SHA-384 and AES-192 for Cisco", user("sha384aes192c", "SHA-384", "AES-192-C")),
+    ("SHA and AES-192 for Cisco", user("sha1aes192c", "SHA", "AES-192-C")),
     ("signed and not encrypted", user("signed", "SHA-256")),
 ]
 
