@@ -13,6 +13,7 @@ import pytest
 
 import probes
 from probes import browser_gate
+from probes.browser_house import House
 from probes.browser_tree import below, make_home
 from probes.contract import Address
 from probes.tools import Workbench
@@ -96,6 +97,15 @@ async def test_a_browser_that_stands_still_is_replaced_in_time(workbench, server
     assert (outcome.seen, outcome.reason) == ("blind", "own_stall"), outcome
     await warm(workbench, server)
     assert not set(pids) & set(await asyncio.to_thread(below, os.getpid()))
+
+
+async def test_a_browser_that_has_done_its_share_is_replaced(workbench, server):
+    house = workbench.browsers[None] = House(None, runs=2)
+    pids = []
+    for _ in range(5):
+        await warm(workbench, server)
+        pids.append(house.pid)
+    assert pids[0] == pids[1] != pids[2] == pids[3] != pids[4]
 
 
 async def test_two_at_once_and_the_third_waits(workbench, server):

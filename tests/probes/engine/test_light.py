@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = ("cryptography", "dns", "httpx", "h2", "lxml", "numpy", "re2")
+HEAVY = ("cryptography", "dns", "httpx", "h2", "lxml", "numpy", "playwright", "re2")
 
 STORY = """
 import asyncio, sys
