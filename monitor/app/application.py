@@ -297,7 +297,7 @@ class App:
         await self.supervisor.cancel("anchors")
         self.supervisor.start("anchors", self._anchors_forever())
         await self.beats.keep(catalogue.checks)
-        self.capacity.keep(catalogue.checks, catalogue.province.zone)
+        await self.capacity.keep(catalogue.checks, catalogue.province.zone)
         self.runner.change(catalogue.checks, catalogue.monitor, self.anchors)
         self.outbox.reload(catalogue.receivers)
         self.housekeeping.catalogue = self.reports.catalogue = self.meetings.catalogue = catalogue

@@ -58,22 +58,32 @@ class Capacity:
         self.mistakes = 0
 
     async def remember(self) -> None:
-        """What the last daemon knew. StoreError when the store cannot be read."""
+        """What was known of lines that are not known here. StoreError when the store cannot be read."""
+        here = set(self._lines)
         today = capacity.day_of(self._now(), self.zone)
         first = today - capacity.REACH
         for known in await self._store.link_days(first, today + timedelta(days=1)):
-            self._lines.setdefault(known.check, _Line()).days[known.day] = known
+            if known.check not in here:
+                self._lines.setdefault(known.check, _Line()).days[known.day] = known
         # Days on which no daemon lived to close them are closed by the first outcome.
         since, _ = capacity.bounds(today - timedelta(days=capacity.MOST_UNMEASURED + 1), self.zone)
         for sample in await self._store.link_samples(since):
+            if sample.check in here:
+                continue
             line = self._lines.setdefault(sample.check, _Line())
             day = capacity.day_of(sample.at, self.zone)
             if day not in line.days:
                 line.samples.setdefault(day, {})[sample.at] = sample
 
-    def keep(self, checks: Collection[str], zone: tzinfo) -> None:
-        """From now on these are the checks; what is known of others is let go here, and stays in the store."""
+    async def keep(self, checks: Collection[str], zone: tzinfo) -> None:
+        """From now on these are the checks: what is known of others stays in the store alone, and a renamed one has its days by its new name."""
+        if zone != self.zone:
+            self._lines.clear()  # Its days are other days.
         self.zone = zone
+        try:
+            await self.remember()
+        except StoreError as problem:
+            log.warning("capacity.unread", problem=str(problem))
         for check in [check for check in self._lines if check not in checks]:
             del self._lines[check]
 
@@ -88,13 +98,14 @@ class Capacity:
 
     def _amended(self, check: str, outcome: Outcome) -> Outcome:
         facts, line = outcome.facts, self._lines.get(check)
-        end = outcome.started_at + timedelta(seconds=outcome.seconds)
-        if IN in facts and OUT in facts and facts.get(PASSED, 0.0) > 0:
-            if line is None:
-                line = self._lines[check] = _Line()
-            self._add(line, end, facts[PASSED], facts[IN], facts[OUT])
+        measured = IN in facts and OUT in facts and facts.get(PASSED, 0.0) > 0
         if line is None:
-            return outcome
+            if not measured:
+                return outcome
+            line = self._lines[check] = _Line()
+        end = outcome.started_at + timedelta(seconds=outcome.seconds)
+        if measured:
+            self._add(line, end, facts[PASSED], facts[IN], facts[OUT])
         self._finish(check, line, end)
         self._close(check, line, end)
         return replace(outcome, facts={**facts, **line.facts}) if line.facts else outcome

@@ -13,7 +13,7 @@ from monitor.pipeline import Capacity
 from monitor.rules.capacity import SAMPLE, bounds
 from monitor.rules.judge import holds
 from monitor.settings.build import condition
-from monitor.store import Batch, Store, StoreError, open_store
+from monitor.store import Batch, Sample, Store, StoreError, open_store
 from probes import KINDS, Outcome, Reason, Seen
 
 HOME = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -127,6 +127,25 @@ async def test_days_are_remembered_across_restarts_and_lines_that_are_silent_hav
     outcome = house.capacity.taken("cpe/line", silent(house.now))
     assert outcome.facts["days_over"] == 7
     assert outcome.reason is Reason.TIMEOUT
+
+
+async def test_a_line_that_was_renamed_has_its_days_by_its_new_name(house: House, store: Store) -> None:
+    house.run(7.05, received=0.95)
+    await house.capacity.flush()
+    await store.commit(Batch(samples=[Sample(check="cpe/line", at=MIDNIGHT, seen=Seen.OK)]))
+    await store.rename({"cpe": "router"})
+    await house.capacity.keep({"router/line"}, HOME)
+    assert house.capacity.taken("router/line", silent(house.now)).facts["days_over"] == 7
+    assert "days_over" not in house.capacity.taken("cpe/line", silent(house.now)).facts
+
+
+async def test_a_reload_leaves_what_is_under_way(house: House, store: Store) -> None:
+    house.run(0.5, received=0.95)
+    await house.capacity.keep({"cpe/line"}, HOME)
+    house.run(0.52, received=0.95)
+    await house.capacity.flush()
+    (day,) = await store.link_days(MIDNIGHT.astimezone(HOME).date(), house.now.date() + timedelta(days=2))
+    assert day.samples == 288
 
 
 async def test_a_day_that_nobody_closed_is_closed_when_somebody_looks_again(house: House, store: Store) -> None:

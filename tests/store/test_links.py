@@ -3,7 +3,8 @@
 from datetime import UTC, date, datetime, timedelta
 
 from monitor.model import LinkDay, LinkSample, Retention
-from monitor.store import Batch
+from monitor.store import Batch, Sample
+from probes import Seen
 
 DAY = date(2026, 11, 20)
 AT = datetime(2026, 11, 20, 17, tzinfo=UTC)
@@ -37,11 +38,11 @@ async def test_told_twice_the_later_word_stands(store):
 
 
 async def test_a_node_that_was_renamed_keeps_its_days(store):
-    await store.commit(Batch(link_samples=[sample()], link_days=[day()]))
+    seen = Sample(check="cpe/line", at=AT, seen=Seen.OK)
+    await store.commit(Batch(samples=[seen], link_samples=[sample()], link_days=[day()]))
     await store.rename({"cpe": "router"})
-    assert [one.check for one in await store.link_samples(AT)] == [
-        "cpe/line"
-    ]  # It has no check of its own in the store.
+    assert [one.check for one in await store.link_samples(AT)] == ["router/line"]
+    assert [one.check for one in await store.link_days(DAY, DAY + timedelta(days=1))] == ["router/line"]
 
 
 async def test_samples_go_when_their_day_is_long_closed_and_days_with_the_ledger(store):
