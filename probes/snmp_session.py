@@ -26,7 +26,7 @@ BATCH: Final = 24
 """Variables of one question: its answer fits an Ethernet frame."""
 
 ALIVE: Final = 0.5
-"""Seconds that a device which answers who it is has for answering what we encrypted."""
+"""Seconds that a device has for a good answer once it is known to be there: it said who it is, or something that cannot be read."""
 
 MOST_ENGINES: Final = 4096
 """Devices whose engines are remembered."""
@@ -90,6 +90,10 @@ class Session:
         """An unpredictable id for one question."""
         return int.from_bytes(self.tools.token(4), "big") & 0x7FFFFFFF
 
+    def _soon(self) -> None:
+        """The device is there: it need not be waited for as long as one that may be dead."""
+        self._until = min(self._until, asyncio.get_running_loop().time() + ALIVE)
+
     async def _exchange(self, make: Callable[[int], Sequence[bytes]], read: Callable[[bytes], Pdu | None]) -> Pdu:
         """The first answer that `read` takes; what `make` gives for the n-th time of asking is sent, until the caller has had enough.
 
@@ -119,6 +123,7 @@ class Session:
                 pdu = read(data)
             except UnreadableError as problem:
                 broken, pdu = broken or problem, None
+                self._soon()  # It was the answer, most likely: a better one need not be waited for as long.
             if pdu is not None:
                 return pdu
             self.tally.ignored += 1
@@ -175,10 +180,6 @@ class Session3(Session):
     @property
     def _key(self) -> tuple[str, int]:
         return self.line.address.ip, self._port
-
-    def _soon(self) -> None:
-        """It is there: it need not be waited for as long as one that may be dead."""
-        self._until = min(self._until, asyncio.get_running_loop().time() + ALIVE)
 
     async def _discover(self) -> "Engine":
         from probes.snmp_usm import discovery

@@ -78,7 +78,7 @@ def test_a_device_that_answers(sentence: str, answering: Answering, seen: Seen, 
     keys: dict[str, Any] = {"oids": {"value": UPTIME}} if reason in (Reason.OK, Reason.SNMP, Reason.PROTOCOL) else {}
     if "one variable" in sentence:
         keys = {}
-    outcome, _ = ask(answering, **keys)
+    outcome, _ = ask(answering, timeout=0.8 if reason is Reason.TIMEOUT else 2.5, **keys)
     assert (outcome.seen, outcome.reason) == (seen, reason), outcome.detail
 
 

@@ -132,7 +132,7 @@ def test_an_introduction_that_is_none_is_not_taken() -> None:
     for bad in (b"", b"\x80" * 4, b"\x80" * 40):
         with device(lambda question, _, bad=bad: [report(question, 4, at=engine(id=bad))]) as (port, _):  # type: ignore[misc]
             keys = {"host": "127.0.0.1", "port": port, "version": "3", "user": "giamsat"}
-            outcome = asyncio.run(look("snmp", keys, timeout=1.3))
+            outcome = asyncio.run(look("snmp", keys, timeout=0.6))
         assert outcome.reason in (Reason.TIMEOUT, Reason.PROTOCOL), outcome.detail
 
 

@@ -89,7 +89,7 @@ BAD: list[tuple[str, Mapping[str, Any], Reason, str]] = [
 
 @pytest.mark.parametrize(("wrong", "keys", "reason", "word"), BAD, ids=[case[0] for case in BAD])
 def test_what_is_wrong_is(wrong: str, keys: Mapping[str, Any], reason: Reason, word: str, port: int) -> None:
-    outcome = ask(port, timeout=2.0, **keys)
+    outcome = ask(port, timeout=0.8 if reason is Reason.TIMEOUT else 2.5, **keys)
     assert (outcome.seen, outcome.reason) == (Seen.FAILED, reason)
     assert word in outcome.detail
     assert PASSWORD not in outcome.detail
