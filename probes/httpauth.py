@@ -93,13 +93,16 @@ async def token(auth: OAuth2, like: Route, tools: Tools, *, fresh: bool = False)
     if kept is not None and not fresh and now < kept[1]:
         return str(kept[0])
     url = parse(auth.token_url)
-    phases, facts = dict(tools.phases), dict(tools.facts)
+    phases, facts, within = dict(tools.phases), dict(tools.facts), tools.within
+    # Whatever goes wrong on this way is told as the token's, not the target's.
+    tools.within = f"{within}, token" if within else "token"
     with tools.phase("token"):
         response = await exchange(
             Route(url=url, family=like.family, tls=like.tls, proxy=like.proxy, max_body=64 * 1024),
             _request(auth, url),
             tools,
         )
+    tools.within = within
     # The token's connection is one phase of its own, and none of the target's facts.
     phases["token"] = tools.phases["token"]
     for table, before in ((tools.phases, phases), (tools.facts, facts)):

@@ -1,5 +1,6 @@
 """What a journey carries from step to step, what it keeps to itself, and where it does not go."""
 
+import asyncio
 import base64
 import json
 from urllib.parse import parse_qs, quote, quote_plus
@@ -269,6 +270,40 @@ async def test_an_error_of_the_way_names_its_step_too(go, unused_tcp_port):
         steps = [{"name": "a", "get": there.url()}, {"name": "b", "get": f"http://127.0.0.1:{unused_tcp_port}/"}]
         outcome = await go({"steps": steps})
     assert (outcome.reason.value, outcome.detail) == ("refused", "step 2 of 2 “b”: connection refused")
+
+
+@pytest.mark.parametrize("silent", [True, False])
+async def test_what_goes_wrong_on_the_way_to_a_token_is_told_as_the_tokens(go, unused_tcp_port, silent):
+    async def talk(request, writer):
+        await asyncio.sleep(5)
+
+    async with box(talk) as issuer:
+        port = issuer.port if silent else unused_tcp_port
+        oauth2 = {"token_url": f"http://127.0.0.1:{port}/", "client_id": "a", "client_secret": Secret("geheim")}
+        outcome = await go({"steps": [{"name": "a", "get": issuer.url(), "auth": {"oauth2": oauth2}}]}, timeout=0.4)
+    words = "no answer within 0.4 s in processing" if silent else "connection refused"
+    assert outcome.detail == f"step 1 of 1 “a”, token: {words}"
+
+
+async def test_a_token_that_was_revoked_is_asked_for_again_with_the_same_cookies(go):
+    tokens = iter(["first", "second"])
+
+    def reply(request):
+        if request.target == "/token":
+            return answer(f'{{"access_token": "{next(tokens)}", "expires_in": 300}}'.encode())
+        if request.target == "/start":
+            return answer(b"", headers={"Set-Cookie": "s=1; Path=/"})
+        return answer(b"", 401 if good[0] not in (request.value("Authorization") or "") else 200)
+
+    good = ["first"]
+    async with box(reply) as there:
+        oauth2 = {"token_url": there.url("/token"), "client_id": "a", "client_secret": Secret("geheim")}
+        steps = [{"name": "a", "get": "/start"}, {"name": "b", "get": "/api", "auth": {"oauth2": oauth2}}]
+        keys = {"base_url": there.url(""), "steps": steps}
+        assert (await go(keys)).detail == "2 steps"
+        good[0] = "second"
+        assert (await go(keys)).detail == "2 steps"
+        assert [request.value("Cookie") for request in there.asked if request.target == "/api"] == ["s=1"] * 3
 
 
 async def test_a_poll_asks_at_its_pace_and_no_longer_than_it_should(go):
