@@ -203,7 +203,7 @@ class Session3(Session):
         """The report that answers a discovery."""
         from probes.snmp_usm import open_message
 
-        opened = open_message(data, self._user)
+        opened = open_message(data, self._user, b"")
         if opened is None or opened.id != id or opened.scoped is None or not 5 <= len(opened.engine) <= 32:
             return None
         pdu = read_pdu(opened.scoped, None)
@@ -234,7 +234,7 @@ class Session3(Session):
         """The answer, or a report on it. Of what claims to be genuine, only what is; of a response, only one as protected as the question."""
         from probes.snmp_usm import WINDOW, open_message
 
-        opened = open_message(data, self._user)
+        opened = open_message(data, self._user, engine.id)
         if opened is None or opened.scoped is None:
             return None
         if opened.id == hello:

@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from probes import Outcome, Reason, Secret, Seen
-from probes.snmp_ber import OBJECT, OCTETS, Reader, integer, object_id, sequence, wrap
+from probes.snmp_ber import OBJECT, OCTETS, Reader, UnreadableError, integer, object_id, sequence, wrap
 from probes.snmp_usm import Engine, Opened, User, open_message, seal
 from probes.snmp_wire import REPORT, RESPONSE
 from tests.probes.look import look
@@ -53,7 +55,7 @@ def report(question: bytes, number: int, *, user: User = OPEN, at: Engine | None
 
 def opened(question: bytes, user: User = GOOD) -> tuple[Opened, int]:
     """A question as the device reads it, and its request id."""
-    found = open_message(question, user)
+    found = open_message(question, user, ENGINE)
     assert found is not None
     assert found.scoped is not None
     return found, Reader(found.scoped.any()[1]).number()
@@ -117,6 +119,30 @@ def test_nobodys_word_is(sentence: str, saying: Saying) -> None:
     assert forged.facts["ignored"] >= 1
     besides, _ = asked(lambda id, request: [*saying(id, request), answer(id, request)], timeout=2.0)
     assert besides.seen is Seen.OK, besides.detail
+
+
+@given(st.integers(0, 1000), st.integers(1, 255), st.integers(0, 40), st.binary(max_size=8))
+def test_whatever_becomes_of_a_message_on_its_way_it_is_whole_or_nobodys(
+    place: int, turn: int, lost: int, more: bytes
+) -> None:
+    whole = answer(77, 78)
+    place %= len(whole)
+    bent = whole[:place] + bytes([whole[place] ^ turn]) + whole[place + 1 :]
+    bent = bent[: len(bent) - lost] + more
+    try:
+        found = open_message(bent, GOOD, ENGINE)
+    except UnreadableError:
+        return
+    # One that now says that it is not protected is not taken for an answer, either: see above.
+    assert found is None or found.scoped is None or found.flags & 3 != GOOD.flags
+
+
+def test_names_that_somebody_makes_up_cost_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = answer(77, 78, at=engine(id=ENGINE[:-1] + b"x"))
+    monkeypatch.setattr("probes.snmp_usm._keys", lambda user, engine: pytest.fail("keys were made"))
+    found = open_message(message, GOOD, ENGINE)
+    assert found is not None
+    assert found.scoped is None
 
 
 def test_a_device_that_never_agrees_with_its_own_clock_is_left() -> None:
