@@ -4,20 +4,18 @@ Owns: durability. `commit` returns when the unit of work is synced to disk, and 
 Never: decides, announces, or keeps a secret.
 """
 
-import asyncio
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import BindParameter, bindparam, func, inspect, literal_column, null, select
+from sqlalchemy import BindParameter, bindparam, func, literal_column, null, select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.model import Retention
 from monitor.store import schema
 from monitor.store.engines import Database
+from monitor.store.making import make
 from monitor.store.mapping import clean, micros
 from monitor.store.packer import Packer
 from monitor.store.reader import StoreReader, database_at
@@ -255,8 +253,7 @@ async def _open(database: Database, now: Callable[[], datetime]) -> Store:
     connection = await database.open_writer()
     try:
         await database.inspect_schema(connection)
-        if not await _current(connection):
-            await _migrate(connection)
+        await make(connection)
         await database.claim(connection)
         async with connection.begin():
             runs = int(await connection.scalar(select(func.max(schema.runs.c.id))) or 0)
@@ -264,20 +261,3 @@ async def _open(database: Database, now: Callable[[], datetime]) -> Store:
         await connection.close()
         raise
     return Store(database, Writer(connection, database.open_writer, Packer(sql)), sql, now, runs)
-
-
-async def _current(connection: AsyncConnection) -> bool:
-    """Whether the schema is the newest already, as it is at every start but the first after an upgrade."""
-    async with connection.begin():
-        if not await connection.run_sync(lambda plain: inspect(plain).has_table(schema.meta.name)):
-            return False
-        stored = select(schema.meta.c.value).where(schema.meta.c.key == "schema")
-        return await connection.scalar(stored) == str(schema.VERSION)
-
-
-async def _migrate(connection: AsyncConnection) -> None:
-    """Alembic is imported when it is needed, and in a thread: it takes 11 MiB and a third of a second."""
-    migrations = await asyncio.to_thread(importlib.import_module, "monitor.store.migrations")
-    scripts = await asyncio.to_thread(migrations.load)
-    async with connection.begin():
-        await connection.run_sync(migrations.upgrade, scripts)

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from monitor.model import State, Transition
 from monitor.store import Batch, migrations, open_store
 from monitor.store.engines import Sqlite
+from monitor.store.making import create
 from monitor.store.schema import APPLICATION_ID, VERSION, metadata
 from tests.store.conftest import NOW
 
@@ -32,7 +34,7 @@ def upgrade():
 '''
 
 
-async def test_what_the_migrations_make_is_what_the_tables_say(place):
+async def test_what_is_made_is_what_the_tables_say(place):
     async with await place.open():
         pass
     url = place.url if place.url != "sqlite" else f"sqlite+aiosqlite:///{place.directory}/thongsuot.sqlite3"
@@ -42,6 +44,48 @@ async def test_what_the_migrations_make_is_what_the_tables_say(place):
             lambda plain: compare_metadata(MigrationContext.configure(plain, opts={"compare_type": True}), metadata)
         )
         assert await connection.scalar(text("SELECT value FROM meta WHERE key = 'schema'")) == str(VERSION)
+    await engine.dispose()
+    assert differences == []
+
+
+async def test_an_empty_database_is_made_as_the_migrations_make_it(tmp_path):
+    """Every table and index, to the letter; and Alembic finds it where it would have left it."""
+    made, migrated = Sqlite(tmp_path / "made.sqlite3"), Sqlite(tmp_path / "migrated.sqlite3")
+    scripts = await asyncio.to_thread(migrations.load)
+    for database, way in ((made, create), (migrated, partial(migrations.upgrade, scripts=scripts))):
+        await database.prepare()
+        connection = await database.open_writer()
+        async with connection.begin():
+            await connection.run_sync(way)
+        await connection.close()
+        await database.close()
+    assert contents(tmp_path / "made.sqlite3") == contents(tmp_path / "migrated.sqlite3")
+
+
+def contents(file: Path) -> tuple[set[str], list[tuple[str]], list[tuple[str, str]]]:
+    """Every definition with its spaces and quotes evened out, and the rows that a new database has."""
+    with closing(sqlite3.connect(file)) as connection:
+        rows = connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+        versions = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+        meta = connection.execute("SELECT key, value FROM meta ORDER BY key").fetchall()
+    return (
+        {" ".join(row[0].replace('"', "").replace("(", " ( ").replace(")", " ) ").split()) for row in rows},
+        versions,
+        meta,
+    )
+
+
+async def test_what_the_migrations_make_is_what_the_tables_say_on_both(place):
+    """The same by way of the migrations, as an old database comes to it."""
+    engine = create_async_engine(
+        place.url if place.url != "sqlite" else f"sqlite+aiosqlite:///{place.directory}/old.sqlite3"
+    )
+    scripts = await asyncio.to_thread(migrations.load)
+    async with engine.begin() as connection:
+        await connection.run_sync(migrations.upgrade, scripts)
+        differences = await connection.run_sync(
+            lambda plain: compare_metadata(MigrationContext.configure(plain, opts={"compare_type": True}), metadata)
+        )
     await engine.dispose()
     assert differences == []
 

@@ -5,9 +5,10 @@ from pathlib import Path
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from monitor.store.schema import APPLICATION_ID, VERSION
+from monitor.store.making import settle
+from monitor.store.schema import VERSION
 
 HERE = Path(__file__).parent
 
@@ -27,12 +28,4 @@ def upgrade(connection: Connection, scripts: ScriptDirectory, version: int = VER
     )
     with Operations.context(context):
         context.run_migrations()
-    connection.execute(
-        text(
-            "INSERT INTO meta (key, value) VALUES ('schema', :version) ON CONFLICT (key) DO UPDATE SET value = :version"
-        ),
-        {"version": str(version)},
-    )
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID}")
-        connection.exec_driver_sql(f"PRAGMA user_version={version}")
+    settle(connection, version)
