@@ -225,6 +225,9 @@ class Visit:
                 return self._net(done, act)
             case "status":
                 return failed(Reason.STATUS, f"{act.shown}: status {done['text']}")
+            case "late" if self._gate.asking:
+                host = min(self._gate.asking)
+                raise ProbeError(Reason.OWN_DNS, f"{act.shown}: no answer from the resolver about {host}")
             case "late":
                 return failed(Reason.TIMEOUT, f"{act.shown}: the page did not come in time")
             case "frozen":

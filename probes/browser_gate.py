@@ -27,18 +27,24 @@ class Gate:
         self._floor: int | None = None
         self.closed: dict[str, ProbeError] = {}
         """Why a host was not let through."""
+        self.asking: set[str] = set()
+        """Hosts of the check's own steps that our resolver has not told us about yet."""
 
     async def addresses(self, host: str) -> tuple[str, ...]:
         """Addresses that may be connected to, in the order to try them; none when the gate is closed."""
         if host in self.closed or len(self.closed) >= MOST:
             return ()
+        if host == self._first or host in self._named:
+            self.asking.add(host)
+        found: tuple[str, ...] = ()
         try:
-            return await self._open(host)
+            found = await self._open(host)
         except ProbeError as error:
             self.closed[host] = error
         except ValueError:
             self.closed[host] = ProbeError(Reason.DNS_NXDOMAIN, "not a name")
-        return ()
+        self.asking.discard(host)  # Not when we are stopped meanwhile: then this is what the time went to.
+        return found
 
     async def _open(self, host: str) -> tuple[str, ...]:
         found = await self._look_up(ascii_host(host))

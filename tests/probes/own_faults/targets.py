@@ -46,9 +46,14 @@ VARIANTS: dict[str, tuple[str, Keys]] = {
     "sip over tcp": ("sip", lambda host, port: {"host": host, "port": port, "transport": "tcp"}),
 }
 
+SLOW: dict[str, tuple[str, Keys]] = {
+    "browser": ("browser", lambda host, port: {"steps": [{"go": f"http://{host}:{port}/"}]}),
+}
+"""A run of it takes seconds: only through the faults that it meets in another way than the others."""
+
 LOCAL = {
     "heartbeat": "a job calls us: our network, names and capabilities do not concern it",
-    "browser": "a program of its own, looked at in tests/probes/browser",
+    "browser": "a program of its own: three faults here, missing, killed and starved in tests/probes/browser",
 }
 """Kinds that reach no target themselves, with the reason."""
 

@@ -13,6 +13,7 @@ import pytest
 
 import probes
 from probes.contract import Reason, Seen
+from tests.debian import need
 from tests.probes.own_faults.targets import DATAGRAMS, LOCAL, NETWORK, SECURED, WAYS
 
 ROOT = Path(__file__).parents[3]
@@ -76,9 +77,9 @@ def must() -> None:
         pytest.skip(words)
 
 
-def caused(fault: str, space: list[str]) -> dict[str, list[str]]:
+def caused(fault: str, space: list[str], *ways: str) -> dict[str, list[str]]:
     must()
-    words = [*space, sys.executable, "-m", "tests.probes.own_faults.child", fault]
+    words = [*space, sys.executable, "-m", "tests.probes.own_faults.child", fault, *ways]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     found: dict[str, list[str]] = json.loads(done.stdout)
@@ -103,3 +104,14 @@ def test_own_fault(sentence: str, fault: str, space: list[str], reason: Reason, 
             wrong[way] = (seen, why, detail)
     assert wrong == {}
     assert any(why == reason for _, why, _ in found.values())
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [("unplugged", Reason.OWN_NETWORK), ("forbidden", Reason.OWN_PERMISSION), ("resolver_silent", Reason.OWN_DNS)],
+)
+def test_a_browser_goes_out_through_us(fault: str, reason: Reason) -> None:
+    """Chromium says ERR_CONNECTION_FAILED to everything; what our own kernel and resolver said decides."""
+    need("chromium", "chromium")
+    (seen, why, detail) = caused(fault, OWN_SPACE, "browser")["browser"]
+    assert (seen, why) == (Seen.BLIND, reason), detail
