@@ -1,12 +1,16 @@
 """The table: a row for each way of each kind to be lied to. A new kind is a new row."""
 
+import random
 from collections.abc import Sequence
 from functools import cache, lru_cache
 
 from probes.secret import Secret
+from probes.snmp_ber import integer
+from probes.snmp_wire import REPORT, RESPONSE
 from probes.stun_wire import read
 from tests.probes.fuzz.cases import Row, Way
 from tests.probes.fuzz.ground import GROUND, HTTP_WORDS
+from tests.probes.fuzz.mutate import mutate
 from tests.probes.h323 import answers as h323
 from tests.probes.h323.vectors import GIVEN, numbered
 from tests.probes.journey import answers as journey
@@ -14,6 +18,7 @@ from tests.probes.ocsp import answers as ocsp
 from tests.probes.ocsp.responder import crl, leaf
 from tests.probes.sip import answers as sip
 from tests.probes.snmp import answers as snmp
+from tests.probes.snmp import test_security as v3
 from tests.probes.stun import answers as stun
 from tests.probes.tls.chains import file, intermediate, root
 from tests.probes.tsa import answers as tsa
@@ -99,6 +104,23 @@ def device(request: bytes) -> Sequence[bytes]:
     return (snmp.answer(request),)
 
 
+def secured(question: bytes) -> Sequence[bytes]:
+    """A device of version 3: it introduces itself, then answers; half of the answers are damaged before they are signed and sealed."""
+    id_, flags = v3.header(question)
+    if not flags & 1:
+        return [v3.report(question, 4)]
+    request = v3.opened(question)[1]
+    body = v3.pdu(RESPONSE, request, v3.UPTIME, integer(123400, 0x43))
+    bent = mutate(random.Random(question), [body])[:1200]
+    sealed = [v3.said(id_, v3.GOOD, one, v3.engine()) for one in (body, bent)]
+    return [*sealed, *sealed, v3.said(id_, v3.SIGNED, v3.pdu(REPORT, 0, f"{v3.USM}2.0", integer(1, 0x41)), v3.engine())]
+
+
+SIGNED = {
+    "auth": {"protocol": "SHA-256", "password": Secret("mat-khau-ky-1")},
+    "priv": {"protocol": "AES", "password": Secret("mat-khau-ma-2")},
+}
+
 SNMP = (
     Row(
         name="snmp",
@@ -112,6 +134,20 @@ SNMP = (
         entropy=fixed,
         words=(b"\x30\x82\xff\xff", b"\x02\x01\x00", b"\x46\x08\xff\xff\xff\xff\xff\xff\xff\xff", b"\x06\x20" + b"\xff" * 32, b"\x05\0", b"\x82\0"),
         free_facts=frozenset(snmp.KEYS["oids"]),
+        lanes=40,
+        timeout=0.8,
+        deep=3,
+    ),
+    Row(
+        name="snmp, version 3",
+        kind="snmp",
+        way="datagram",
+        keys=[
+            {"host": "127.0.0.1", "port": "{port}", "version": "3", "user": "giamsat", **SIGNED},
+            {"host": "127.0.0.1", "port": "{port}", "version": "3", "user": "giamsat"},
+        ],
+        answers=secured,
+        count=1000,
         lanes=40,
         timeout=0.8,
         deep=3,
