@@ -1,8 +1,11 @@
 """`run` and `demo`: the daemon itself."""
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -16,14 +19,30 @@ def register(app: typer.Typer) -> None:
     app.command()(demo)
 
 
+TERMINAL: Final = ("rich", "httpx._main")
+"""What httpx and structlog load only to be pretty on a terminal: 5 MiB that a daemon keeps for life. Both do without where it is not there."""
+
+
+@contextmanager
+def lean() -> Iterator[None]:
+    """What is imported meanwhile finds nothing of `TERMINAL`, unless somebody has loaded it before."""
+    hidden = [name for name in TERMINAL if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: the import system then says "not found".
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
 def run(config: Config = DEFAULT) -> None:
     """Watch. Stops on SIGTERM or Ctrl-C; reads the configuration again on SIGHUP."""
-    # The configuration first: what reading a large one leaves behind is room that everything imported after it fills.
-    loaded = common.load(config, strict=True)
-    from monitor.app.application import serve
-    from monitor.app.system import log_to
-    from monitor.store import AlreadyRunning, StoreError
-
+    with lean():
+        # The configuration first: what reading a large one leaves behind is room that everything imported after it fills.
+        loaded = common.load(config, strict=True)
+        from monitor.app.application import serve
+        from monitor.app.system import log_to
+        from monitor.store import AlreadyRunning, StoreError
     log_to()
     try:
         serve(config, loaded, environ=os.environ)
@@ -41,6 +60,6 @@ def demo(
     quiet: Annotated[bool, typer.Option(help="Break nothing.")] = False,
 ) -> None:
     """The province in a box: 129 communes on this machine's loopback, watched for real, with faults by a script."""
-    from monitor.cli.demo import play
-
+    with lean():
+        from monitor.cli.demo import play
     play(folder, port, quiet=quiet)
