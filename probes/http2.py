@@ -56,6 +56,8 @@ async def exchange2(route: Route, request: bytes, tools: Tools, *, head_only: bo
         raise far_away(error, (address,)) or _handshake(error, route, tools) from error
     finally:
         clock.end(started)
+        if clock.stream is not None:
+            await clock.stream.aclose()
 
 
 async def _asked(transport: httpx.AsyncHTTPTransport, message: httpx.Request) -> httpx.Response:
@@ -130,6 +132,8 @@ class _Phases:
         self._tools = tools
         self._began: dict[str, float] = {}
         self._first = 0.0
+        self.stream: Any = None
+        """The bare connection: httpcore forgets it when it is stopped within the handshake, and nobody closes it then."""
 
     async def trace(self, event: str, info: Any) -> None:
         what, _, when = event.rpartition(".")
@@ -140,6 +144,8 @@ class _Phases:
             self._began[name] = now
         elif name is not None:
             self._add(name, now - self._began.pop(name, now))
+            if name == "connect" and when == "complete":
+                self.stream = info["return_value"]
         elif what.endswith("send_request_headers") and when == "started":
             self._tools.where = "processing"
             self._began["processing"] = now

@@ -75,9 +75,10 @@ HTTP = (
         ],
         answers=always(http.ANSWERS_2),
         words=(http.frame(4, 0, 0, bytes(6)), http.frame(6, 0, 0, bytes(8)), http.frame(8, 0, 0, bytes(4)), http.frame(9, 4, 1, b"\x82")),
-        count=600,
+        count=300,
         turns=2,
         timeout=1.0,
+        lanes=8,
     ),
 )  # fmt: skip
 
@@ -146,6 +147,7 @@ TLS = (
             {"host": "127.0.0.1", "port": "{port}", "server_name": "other.vn", "ca": file(root())},
         ],
         answers=always(()),
+        lanes=24,
         count=4000,
         turns=3,
     ),
@@ -159,6 +161,7 @@ TLS = (
             {"host": "127.0.0.1", "port": "{port}", "verify": False},
         ],
         answers=always(()),
+        lanes=24,
         count=2000,
         turns=3,
     ),

@@ -134,7 +134,7 @@ SNMP = (
         entropy=fixed,
         words=(b"\x30\x82\xff\xff", b"\x02\x01\x00", b"\x46\x08\xff\xff\xff\xff\xff\xff\xff\xff", b"\x06\x20" + b"\xff" * 32, b"\x05\0", b"\x82\0"),
         free_facts=frozenset(snmp.KEYS["oids"]),
-        lanes=40,
+        lanes=24,
         timeout=0.8,
         deep=3,
     ),
@@ -147,8 +147,8 @@ SNMP = (
             {"host": "127.0.0.1", "port": "{port}", "version": "3", "user": "giamsat"},
         ],
         answers=secured,
-        count=1000,
-        lanes=40,
+        count=500,
+        lanes=24,
         timeout=0.8,
         deep=3,
     ),
@@ -165,6 +165,7 @@ TSA = (
         name="tsa",
         kind="tsa",
         way="stream",
+        lanes=24,
         keys=[{"url": "http://127.0.0.1:{port}/", "max_offset": "30d"}, {"url": "http://127.0.0.1:{port}/", "ca": file(root()), "max_offset": "30d"}],
         answers=lambda request: (stamped(request.partition(b"\r\n\r\n")[2]),),
         words=HTTP_WORDS[:8],
@@ -183,6 +184,7 @@ OCSP = (
         name="ocsp",
         kind="ocsp",
         way="stream",
+        lanes=24,
         keys=[
             {"cert": file(leaf(), intermediate()), **more}
             for more in (
@@ -222,6 +224,7 @@ JOURNEY = (
         name="journey",
         kind="journey",
         way="stream",
+        lanes=24,
         keys=[
             {"base_url": "http://127.0.0.1:{port}", **journey.KEYS},
             *(
