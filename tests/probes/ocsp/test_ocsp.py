@@ -290,7 +290,9 @@ def big_list(size: int) -> bytes:
     return asn1.tlv(0x30, told, identifier.encoded, asn1.tlv(3, b"\0", signature))
 
 
-@pytest.mark.parametrize("serial", [1, 5, 127, 128, 255, 256, SERIAL])
+@pytest.mark.parametrize(
+    "serial", [1, 5, 127, 128, 255, 256, SERIAL], ids=["1", "5", "127", "128", "255", "256", "a random one"]
+)
 def test_an_entry_is_found_where_cryptography_finds_it(serial: int) -> None:
     from probes.crl import head, listed
 
