@@ -70,10 +70,7 @@ class Webhook(Block):
 
 _SECONDS: Final = {"seconds": Fact(unit="seconds", meaning="time to the answer")}
 
-PROBES: Final[Mapping[str, tuple[type[Block], Mapping[str, Fact] | None, tuple[str, ...]]]] = MappingProxyType(
-    {
-    }
-)
+PROBES: Final[Mapping[str, tuple[type[Block], Mapping[str, Fact] | None, tuple[str, ...]]]] = MappingProxyType({})
 """The kinds to come: their keys, their facts (None: any name is taken), and the keys that say where the target is."""
 
 RECEIVERS: Final[Mapping[str, type[Block]]] = MappingProxyType(

@@ -10,7 +10,7 @@ def play() -> Sequence[Figure | Missing]:
     with Stage() as stage:
         engine = stage.engine()
         specs = [{"token": {"secret": f"{number:024d}"}, "expect_every": "60s"} for number in range(50)]
-        order = {"mode": "rate", "kind": "heartbeat", "specs": specs, "lanes": LANES, "seconds": SLICE}
+        order = {"mode": "rate", "kind": "heartbeat", "breath": True, "specs": specs, "lanes": LANES, "seconds": SLICE}
         peaks: list[float] = []
 
         def ours() -> float:
