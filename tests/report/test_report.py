@@ -267,7 +267,15 @@ def read(content: bytes) -> list[dict[str, str]]:
 def test_csv_shows_the_figures_of_the_json(report):
     data = as_dict(report)
     with zipfile.ZipFile(io.BytesIO(render(report, "csv"))) as archive:
-        assert archive.namelist() == ["period.csv", "nodes.csv", "groups.csv", "incidents.csv", "capacity.csv", "ipv6.csv", "communes.csv"]
+        assert archive.namelist() == [
+            "period.csv",
+            "nodes.csv",
+            "groups.csv",
+            "incidents.csv",
+            "capacity.csv",
+            "ipv6.csv",
+            "communes.csv",
+        ]
         rows = read(archive.read("nodes.csv"))
     assert [row["id"] for row in rows] == [row["id"] for row in data["nodes"]]
     for cells, row in zip(rows, data["nodes"], strict=True):

@@ -19,7 +19,11 @@ def test_there_are_bad_files() -> None:
 @pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
 def test_is_refused_with_place_key_and_reason(path: Path) -> None:
     with pytest.raises(ConfigError) as refused:
-        load(path, environ={"SET": "value", "TOKEN": "0123456789abcdef", "BAD_URL": "ftp://user:hidden@host"}, strict_references=True)
+        load(
+            path,
+            environ={"SET": "value", "TOKEN": "0123456789abcdef", "BAD_URL": "ftp://user:hidden@host"},
+            strict_references=True,
+        )
     said = "".join(
         f"{problem}\n".replace(f"{BAD}/", "").replace(str(BAD), "the folder") for problem in refused.value.problems
     )
