@@ -48,6 +48,8 @@ class Round:
 def releases(draft: Draft, house: House, now: datetime) -> None:
     """Nodes whose cause came back at least `settle` ago and that have failed since: from now on it is their own failure.
 
+    One that has answered well already, and only waits for that to be confirmed, has not.
+
     Members before their groups: a group counts those that have shown it.
     """
     for id in sorted(draft.waiting, key=lambda id: (-house.rank.get(id, 0), id)):
@@ -61,7 +63,8 @@ def releases(draft: Draft, house: House, now: datetime) -> None:
             continue
         for check in house.decisive[id]:
             seen, verdict = draft.seen_at(check.id), draft.check(check.id)
-            if verdict.state is State.DOWN and verdict.blind_since is None and seen and seen > state.released_at:
+            failing = verdict.state is State.DOWN and not verdict.successes and verdict.blind_since is None
+            if failing and seen and seen > state.released_at:
                 judged.release(draft, house, id, now)
                 break
 

@@ -1,14 +1,15 @@
 """The province: 129 links of three carriers below a hub. One fault, one page, the right root, everybody named."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from monitor.model import Incident, State
+from monitor.model import Incident, Policy, State
 from monitor.rules.topology import House
 from probes.contract import Seen
-from tests.rules.driver import Story, broken, catalogue, group, node, province, sec
+from tests.rules.driver import Story, broken, catalogue, check, group, node, province, sec
 
 PLAN = province()
 
@@ -201,3 +202,15 @@ def test_a_district_router_explains_the_links_behind_it_and_the_carrier_is_not_t
     assert [(what, who) for _, what, who in story.told()] == [("opened", "router"), ("resolved", "router")]
     assert {a.node for a in story.incidents[0].affected} == {*links[:6], "vnpt"}
     assert [s for _, s in story.ledger("vnpt")] == [State.UP, State.UNREACHABLE, State.UP]
+
+
+def test_who_answers_well_again_but_slowly_has_no_fault_of_its_own() -> None:
+    """The second good answer, which makes it up, comes long after `settle`: a journey of a minute, a time stamp every quarter of an hour."""
+    slow = Policy(recheck=timedelta(seconds=50))
+    town = catalogue(
+        [node("hub"), node("desk", "hub", settle=timedelta(seconds=5))],
+        [check("hub/v4", every=30), check("desk/login", every=300, policy=slow)],
+    )
+    story = Story(town, broken(("hub", 100, 700), ("desk", 100, 700))).run(1800)
+    assert [row[1:] for row in story.told()] == [("opened", "hub"), ("updated", "hub"), ("resolved", "hub")]
+    assert story.state("desk") is State.UP
