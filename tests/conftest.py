@@ -24,3 +24,5 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         long = [item for item in items if "soak" in item.keywords]
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if "soak" not in item.keywords]
+    # Files of minutes begin first, so that none of them is what everybody waits for in the end (with --no-loadscope-reorder).
+    items.sort(key=lambda item: "story" not in item.keywords)

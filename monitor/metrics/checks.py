@@ -78,6 +78,7 @@ class _Table:
     def __init__(self, series: tuple[Series, ...]) -> None:
         self.columns = tuple(_Column(each) for each in series)
         self.sources = [(bool(each.fact), each.fact or each.phase, each.default) for each in series[2:]]
+        self.units = [(place, each.unit) for place, each in enumerate(series) if each.unit != 1.0]
         self.free: list[int] = []
         self.size = 0
 
@@ -124,6 +125,9 @@ class Checks:
         number, own, facts, phases = place.number, place.own, outcome.facts, outcome.phases
         values: list[float | None] = [outcome.seen is Seen.OK, outcome.seconds]
         values += [(facts if is_fact else phases).get(name, missing) for is_fact, name, missing in table.sources]
+        for place_of, unit in table.units:
+            value = values[place_of]
+            values[place_of] = None if value is None else value * unit
         said, place.said = place.said, values
         for column, value, before in zip(table.columns, values, said, strict=True):
             if value == before:

@@ -79,7 +79,7 @@ _BEATS = Family("thongsuot_heartbeat_calls", "Calls of the job so far that said 
 _RUN = Family("thongsuot_heartbeat_duration_seconds", "How long the job's latest run took, by its own two calls")
 _EXIT = Family("thongsuot_heartbeat_exit_status", "Exit status that the job's latest call gave")
 _SNMP = Family("probe_snmp_duration_seconds", "Duration of SNMP requests by phase")
-_SNMP_BITS = Family("probe_snmp_traffic_bits_per_second", "Traffic since the last run, all interfaces together")
+_SNMP_TRAFFIC = Family("probe_snmp_traffic_bytes_per_second", "Traffic since the last run, all interfaces together")
 _SNMP_SHARE = Family("probe_snmp_utilisation_ratio", "Traffic as a share of the capacity, of the fullest interface")
 _SNMP_ERRORS = Family("probe_snmp_errors_per_second", "Packets in error, all interfaces together")
 _SNMP_DISCARDS = Family("probe_snmp_discards_per_second", "Good packets thrown away, all interfaces together")
@@ -124,15 +124,18 @@ class Series:
     labelled: bool = False
     label: tuple[str, str] | None = None
     """A label of its own, name and value."""
+    unit: float = 1.0
+    """What the fact is multiplied with to be in the family's unit."""
 
 
 def _phases(family: Family, *names: str) -> tuple[Series, ...]:
     return tuple(Series(family=family, phase=name, default=0.0, labelled=True) for name in names)
 
 
-def _directions(family: Family, fact: str) -> tuple[Series, ...]:
+def _directions(family: Family, fact: str, unit: float = 1.0) -> tuple[Series, ...]:
     """One series for each direction of a link: `fact` with `in` or `out` in it."""
-    return tuple(Series(family=family, fact=fact.format(way), label=("direction", way)) for way in ("in", "out"))
+    ways = ("in", "out")
+    return tuple(Series(family=family, fact=fact.format(way), label=("direction", way), unit=unit) for way in ways)
 
 
 _LOOKED_UP = Series(family=_LOOKUP, phase="resolve", default=0.0)
@@ -231,7 +234,9 @@ KINDS: Final[Mapping[str, tuple[Series, ...]]] = MappingProxyType(
         "snmp": (
             _LOOKED_UP,
             _CONNECTED,
-            *_directions(_SNMP_BITS, "{}_bits_per_second"),
+            *_directions(
+                _SNMP_TRAFFIC, "{}_bits_per_second", unit=1 / 8
+            ),  # Prometheus counts in bytes, lines are sold in bits.
             *_directions(_SNMP_SHARE, "{}_utilisation"),
             Series(family=_SNMP_ERRORS, fact="errors_per_second"),
             Series(family=_SNMP_DISCARDS, fact="discards_per_second"),

@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 KIND: Final = "heartbeat"
 
-CALLS: Final = (10, 1.0)
+CALLS: Final = (20, 5.0)
 """One job: so many calls at once, then so many a second."""
 
 STRANGERS: Final = (20, 2.0)

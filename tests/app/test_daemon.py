@@ -10,6 +10,8 @@ import pytest
 from tests.app.little import Little
 from tests.story.daemon import Daemon, command, free_listen_port, until
 
+pytestmark = pytest.mark.story
+
 
 async def test_a_fault_is_seen_told_and_over(tmp_path: Path) -> None:
     async with Little(tmp_path) as little:

@@ -6,8 +6,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.app.little import Little
 from tests.story.daemon import command, until
+
+pytestmark = pytest.mark.story
 
 
 def meeting(

@@ -20,6 +20,8 @@ from tests.e2e.nursery import Nursery
 from tests.e2e.province import KEPT, Province
 from tests.story.daemon import until
 
+pytestmark = pytest.mark.story
+
 FOLDERS = 3
 KILLS = int(os.environ.get("CAMPAIGN_KILLS", "100"))
 SEED = int(os.environ.get("CAMPAIGN_SEED", "20261122"))

@@ -17,6 +17,7 @@ from monitor.cli.demo import echo_allowed
 from monitor.sandbox import BoxProcess, Pace, communes, configuration, free_port, new_secret
 from tests.debian import need
 from tests.story.daemon import Daemon, free_listen_port, until
+from tests.story.truth import checks_of_the_box
 
 LINK = "tslcd.13285"
 
@@ -181,7 +182,7 @@ def test_the_target_is_up_and_nothing_was_complained_of(seen: Seen) -> None:
 
 
 def test_every_check_of_the_api_has_its_success(seen: Seen) -> None:
-    assert len(seen.checks) == (129 * 4 if seen.echo else 129 * 3) + 8
+    assert len(seen.checks) == checks_of_the_box(echo=seen.echo)
     successes = values(seen.answers["success"], "check")
     assert successes.keys() == seen.checks.keys()
     assert {check for check, value in successes.items() if value != 1} == set()
@@ -198,8 +199,12 @@ def kinds(seen: Seen, *names: str) -> set[str]:
 
 
 NAMES = [
-    ("the status of every page", "code", ("http",)),
-    ("the name's way of everything that has a name or an address", "lookup", ("http", "tcp", "dns", "icmp")),
+    ("the status of every page", "code", ("http", "journey", "tsa", "ocsp")),
+    (
+        "the name's way of everything that has a name or an address",
+        "lookup",
+        ("http", "tcp", "dns", "icmp", "sip", "h323", "stun", "snmp", "tsa", "ocsp"),
+    ),
 ]
 
 

@@ -18,6 +18,8 @@ from tests.e2e.cluster import Cluster, cluster
 from tests.e2e.province import RECEIVERS, Province
 from tests.story.daemon import Daemon, free_listen_port, until
 
+pytestmark = pytest.mark.story
+
 NGINX = """\
 daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
 events {{ worker_connections 128; }}

@@ -23,7 +23,7 @@ def test_both_directions_stand_under_one_name() -> None:
     found = shown(outcome(**FACTS))
     own = {"check": "cpe/line", "node": "cpe", "type": "link"}
     for name, received, sent in (
-        ("probe_snmp_traffic_bits_per_second", 42e6, 7e6),
+        ("probe_snmp_traffic_bytes_per_second", 5.25e6, 0.875e6),
         ("probe_snmp_utilisation_ratio", 0.42, 0.07),
         ("thongsuot_link_utilisation_p95_ratio", 0.951, 0.2),
     ):

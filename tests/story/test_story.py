@@ -15,7 +15,7 @@ import pytest
 from monitor import words
 from monitor.sandbox import BoxProcess, Fault, Pace, communes, configuration, free_port, new_secret
 from tests.story.daemon import Daemon, command, free_listen_port, until
-from tests.story.truth import Cut, arrivals, by_incident, cuts, seconds_in, texts_of
+from tests.story.truth import Cut, arrivals, by_incident, checks_of_the_box, cuts, seconds_in, texts_of
 
 pytestmark = pytest.mark.story
 
@@ -307,7 +307,7 @@ def test_the_same_store_makes_the_same_report_byte_for_byte(story: Story) -> Non
 def test_metrics_have_every_check_and_node(story: Story) -> None:
     for node in story.nodes:
         assert f'thongsuot_node_state{{node="{node["id"]}"' in story.metrics or f'node="{node["id"]}"' in story.metrics
-    assert story.metrics.count("\nprobe_success{") == 129 * 3 + 8
+    assert story.metrics.count("\nprobe_success{") == checks_of_the_box(echo=False)
 
 
 def test_all_is_well_in_the_end(story: Story) -> None:

@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from monitor.sandbox.box import has_ipv6
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -78,3 +80,8 @@ def seconds_in(stretches: Iterable[tuple[datetime, datetime]], start: datetime, 
             total += (until - since).total_seconds()
             reached = until
     return total
+
+
+def checks_of_the_box(*, echo: bool) -> int:
+    """How many checks watch the box: three of each commune, its echo and its IPv6 where there are any, and those of the systems."""
+    return 129 * (4 if echo else 3) + (103 if has_ipv6() else 0) + 18

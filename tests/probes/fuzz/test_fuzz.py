@@ -15,6 +15,8 @@ from tests.probes.fuzz.cases import Case, Lane, Row
 from tests.probes.fuzz.rows import NO_BYTES, ROWS
 from tests.probes.icmp.province import needs_province
 
+pytestmark = pytest.mark.story
+
 EACH = 10_000
 """Cases of a kind in the ordinary run; a hundred times as many under `make soak`."""
 
