@@ -2,7 +2,7 @@
 
 Owns: ending a run when its time is up. Runs with the same timeout end in the order they began, so one timer per distinct timeout serves
 them all: a run costs one small object, whether there are ten or ten thousand of them waiting. Never: outlives its purpose silently; a run
-that ended stays in the queue, empty, until its time would have come.
+that ended stays in the queue, empty, while an older one still waits.
 """
 
 import asyncio
@@ -63,6 +63,8 @@ class Deadlines:
         if queue is None:
             queue = self._queues[timeout] = deque()
             loop.call_at(deadline.when, self._due, loop, timeout)
+        while queue and queue[0].lifted:
+            queue.popleft()
         queue.append(deadline)
         return deadline
 
