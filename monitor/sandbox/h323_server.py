@@ -8,8 +8,8 @@ import asyncio
 import ipaddress
 from collections.abc import Callable
 from functools import partial
-from typing import cast
 
+from monitor.sandbox.datagram_listener import Answering, Peer
 from monitor.sandbox.faults import Condition
 from probes.ras import PROTOCOL, Writer
 
@@ -37,29 +37,15 @@ def answer(request: bytes, host: str, port: int, *, name: str, wrong: bool = Fal
     return bits.done()
 
 
-class Gatekeeper(asyncio.DatagramProtocol):
+class Gatekeeper(Answering):
     """RAS over UDP."""
 
     def __init__(self, weather: Weather, name: str = "Sandbox GK") -> None:
-        self._weather, self._name = weather, name
-        self._transport: asyncio.DatagramTransport | None = None
+        super().__init__(weather)
+        self._name = name
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.DatagramTransport, transport)
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        condition = self._weather()
-        if condition.cut:
-            return
-        asyncio.get_running_loop().call_later(condition.delay, self._answer, data, addr)
-
-    def _answer(self, data: bytes, addr: tuple[str, int]) -> None:
-        if self._transport is None or self._transport.is_closing() or self._weather().cut:
-            return
-        host, port = self._transport.get_extra_info("sockname")[:2]
-        said = answer(data, host, port, name=self._name, wrong=self._weather().wrong)
-        if said is not None:
-            self._transport.sendto(said, addr)
+    def answer(self, data: bytes, peer: Peer) -> bytes | None:
+        return answer(data, *self.address, name=self._name, wrong=self._weather().wrong)
 
 
 class _Mute(asyncio.Protocol):

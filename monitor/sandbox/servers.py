@@ -18,6 +18,7 @@ import dns.message
 import dns.rcode
 import dns.rrset
 
+from monitor.sandbox.datagram_listener import Answering, Peer
 from monitor.sandbox.faults import Condition
 
 Weather = Callable[[], Condition]
@@ -190,28 +191,23 @@ def line(weather: Weather, name: str) -> Callable[[], asyncio.Protocol]:
     return partial(Talker, weather, lambda data: data.endswith(b"\n"), respond)
 
 
-class Names(asyncio.DatagramProtocol):
+class Names(Answering):
     """A name server that knows one zone: every name in it is one address."""
 
     def __init__(self, weather: Weather, address: str) -> None:
-        self._weather, self._address = weather, address
-        self._transport: asyncio.DatagramTransport | None = None
+        super().__init__(weather)
+        self._target = address
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.DatagramTransport, transport)
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        if self._weather().cut or self._transport is None:
-            return
+    def answer(self, data: bytes, peer: Peer) -> bytes | None:
         try:
             query = dns.message.from_wire(data)
         except dns.exception.DNSException:
-            return
+            return None
         answer = dns.message.make_response(query)
         answer.flags |= dns.flags.AA
         name = query.question[0].name
         if self._weather().wrong or not name.to_text().endswith("ninhbinh.example."):
             answer.set_rcode(dns.rcode.NXDOMAIN)
         else:
-            answer.answer.append(dns.rrset.from_text(name, 60, "IN", "A", self._address))
-        self._transport.sendto(answer.to_wire(), addr)
+            answer.answer.append(dns.rrset.from_text(name, 60, "IN", "A", self._target))
+        return bytes(answer.to_wire())

@@ -8,8 +8,9 @@ import asyncio
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Final, cast
+from typing import Final
 
+from monitor.sandbox.datagram_listener import Answering, Peer
 from monitor.sandbox.faults import Condition
 from monitor.sandbox.servers import Talker
 
@@ -46,30 +47,15 @@ def answer(request: bytes, where: tuple[str, int], *, name: str, wrong: bool = F
     return f"{head}{more}Server: {name}\r\nContent-Length: 0\r\n\r\n".encode()
 
 
-class SipDatagrams(asyncio.DatagramProtocol):
+class SipDatagrams(Answering):
     """SIP over UDP."""
 
     def __init__(self, weather: Weather, name: str = "Sandbox VC") -> None:
-        self._weather, self._name = weather, name
-        self._transport: asyncio.DatagramTransport | None = None
+        super().__init__(weather)
+        self._name = name
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.DatagramTransport, transport)
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        condition = self._weather()
-        if condition.delay:
-            asyncio.get_running_loop().call_later(condition.delay, self._answer, data, addr)
-        else:
-            self._answer(data, addr)
-
-    def _answer(self, data: bytes, addr: tuple[str, int]) -> None:
-        condition = self._weather()
-        if condition.cut or self._transport is None or self._transport.is_closing():
-            return
-        said = answer(data, (addr[0], addr[1]), name=self._name, wrong=condition.wrong)
-        if said is not None:
-            self._transport.sendto(said, addr)
+    def answer(self, data: bytes, peer: Peer) -> bytes | None:
+        return answer(data, peer, name=self._name, wrong=self._weather().wrong)
 
 
 class SipStream(Talker):

@@ -4,11 +4,11 @@ Owns: reading a question, and a view of IF-MIB to answer it from. Asks the weath
 late, a wrong one says that its line is down. Never: trusts a datagram; what cannot be read is not answered.
 """
 
-import asyncio
 from bisect import bisect_right
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Final
 
+from monitor.sandbox.datagram_listener import Answering, Peer
 from monitor.sandbox.faults import Condition
 from probes.snmp_ber import (
     COUNTER32,
@@ -40,7 +40,7 @@ LARGEST: Final = 1400
 _IF, _X = "1.3.6.1.2.1.2.2.1.", "1.3.6.1.2.1.31.1.1.1."
 
 
-class Agent(asyncio.DatagramProtocol):
+class Agent(Answering):
     """`clock` gives seconds, monotonic; `load` the share of the line that is in use in each direction; `mbit` the line's speed."""
 
     def __init__(
@@ -52,7 +52,8 @@ class Agent(asyncio.DatagramProtocol):
         mbit: int = 100,
         load: tuple[float, float] = (0.3, 0.1),
     ) -> None:
-        self._weather, self._clock = weather, clock
+        super().__init__(weather)
+        self._clock = clock
         self._community, self._mbit, self.load = community.encode(), mbit, load
         self._began = self._counted = clock()
         self._octets = [0.0, 0.0]
@@ -60,32 +61,15 @@ class Agent(asyncio.DatagramProtocol):
         self._order = [order for order, _, _ in made]
         self._names = [name for _, name, _ in made]
         self._values = {name: value for _, name, value in made}
-        self._transport: asyncio.DatagramTransport | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.DatagramTransport, transport)
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        condition = self._weather()
-        if condition.cut or condition.refused:
-            return
+    def answer(self, data: bytes, peer: Peer = ("", 0)) -> bytes | None:
+        """The answer to one question; None when it is for somebody else, or none at all."""
         try:
-            answer = self.answer(data)
+            return self._answer(data)
         except (UnreadableError, IndexError):
-            return
-        if answer is None:
-            return
-        if condition.delay:
-            asyncio.get_running_loop().call_later(condition.delay, self._send, answer, addr)
-        else:
-            self._send(answer, addr)
+            return None
 
-    def _send(self, answer: bytes, addr: tuple[str, int]) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.sendto(answer, addr)
-
-    def answer(self, data: bytes) -> bytes | None:
-        """The answer to one question; None when it is for somebody else. UnreadableError when it is none."""
+    def _answer(self, data: bytes) -> bytes | None:
         message = Reader(data).inside()
         if message.number() != 1 or message.content(OCTETS) != self._community:
             return None

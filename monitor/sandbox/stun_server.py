@@ -4,12 +4,12 @@ Asks the weather at every request: a cut one is silent, a slow one late, a wrong
 listen (see `DatagramListener`).
 """
 
-import asyncio
 import ipaddress
 import secrets
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Final
 
+from monitor.sandbox.datagram_listener import Answering, Peer
 from monitor.sandbox.faults import Condition
 from probes.contract import ProbeError
 from probes.stun_wire import (
@@ -36,12 +36,11 @@ _FIRST_RELAY_PORT: Final = 49152  # RFC 8656 §7.2
 
 _MOST_ALLOCATIONS: Final = 1024
 
-Peer = tuple[str, int]
 Reply = tuple[Class, list[tuple[int, bytes]], bytes | None]
 """Class, attributes, and the key that signs them."""
 
 
-class StunServer(asyncio.DatagramProtocol):
+class StunServer(Answering):
     """`allocations` holds who has one; a peer has at most one, and giving it back takes it out."""
 
     def __init__(
@@ -53,28 +52,11 @@ class StunServer(asyncio.DatagramProtocol):
         realm: str = REALM,
         software: str = "Sandbox TURN",
     ) -> None:
-        self._weather, self._user, self._realm, self._software = weather, user, realm.encode(), software.encode()
+        super().__init__(weather)
+        self._user, self._realm, self._software = user, realm.encode(), software.encode()
         self._key = long_term_key(user, self._realm, password)
         self._nonce = secrets.token_hex(8).encode()
         self.allocations: dict[Peer, int] = {}
-        self._transport: asyncio.DatagramTransport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.DatagramTransport, transport)
-
-    def datagram_received(self, data: bytes, addr: Peer) -> None:
-        delay = self._weather().delay
-        if delay:
-            asyncio.get_running_loop().call_later(delay, self._reply, data, addr)
-        else:
-            self._reply(data, addr)
-
-    def _reply(self, data: bytes, addr: Peer) -> None:
-        if self._weather().cut or self._transport is None or self._transport.is_closing():
-            return
-        said = self.answer(data, (addr[0], addr[1]))
-        if said is not None:
-            self._transport.sendto(said, addr)
 
     def answer(self, data: bytes, peer: Peer) -> bytes | None:
         """The response to one datagram; None for what is no request."""

@@ -118,6 +118,11 @@ def fixed(body: bytes, kind: str = REPLY) -> Callable[[Asked], bytes]:
     return lambda asked: said(body, kind)
 
 
+def fresh(build: Callable[[], bytes]) -> Callable[[Asked], bytes]:
+    """The same, made when it is asked for: what was made when the tests were collected has grown old."""
+    return lambda asked: said(build(), REPLY)
+
+
 def crl(
     by: Pair,
     *,

@@ -28,6 +28,7 @@ from tests.probes.ocsp.responder import (
     crl,
     delegate,
     fixed,
+    fresh,
     leaf,
 )
 from tests.probes.tls.chains import CLIENT_ONLY, Pair, file, intermediate, make, root, server, stranger
@@ -61,6 +62,7 @@ def test_a_good_certificate(run: Run) -> None:
     assert "verify" in seen.phases
 
 
+REVOKED = ocsp.OCSPCertStatus.REVOKED
 EC = make("EC OCSP", by=intermediate(), usage=SIGNING, key=ec.generate_private_key(ec.SECP384R1()))
 
 GOOD: list[tuple[str, Callable[[Asked], bytes], dict[str, Any]]] = [
@@ -75,9 +77,9 @@ GOOD: list[tuple[str, Callable[[Asked], bytes], dict[str, Any]]] = [
         {"cert": file(leaf(), intermediate()), "issuer": None},
     ),
     ("the issuer among others", Responder(delegate()), {"issuer": file(root(), stranger(), intermediate())}),
-    ("newer is always available", fixed(built(delegate(), left=None)), {}),
+    ("newer is always available", fresh(lambda: built(delegate(), left=None)), {}),
     ("signed over SHA-1, as old ones do", Responder(delegate(), words=("-nmin", "60", "-rmd", "sha1")), {}),
-    ("five minutes ahead of us", fixed(built(delegate(), age=timedelta(minutes=-4))), {}),
+    ("five minutes ahead of us", fresh(lambda: built(delegate(), age=timedelta(minutes=-4))), {}),
     ("one known to be revoked, as expected", Responder(delegate(), "R"), {"expect": "revoked"}),
     ("one known to be unknown, as expected", Responder(delegate(), "-"), {"expect": "unknown"}),
 ]
@@ -107,23 +109,23 @@ TWIN = make("Tinh Issuing", by=root(), authority=True)
 BAD: list[tuple[str, Callable[[Asked], bytes], dict[str, Any], str, str]] = [
     # what answers                     how                                                           keys  reason, words in the detail
     ("revoked", Responder(delegate(), "R"), {}, "tls_revoked", "(superseded)"),
-    ("revoked for its key", fixed(built(delegate(), state=ocsp.OCSPCertStatus.REVOKED)), {}, "tls_revoked", "revoked 24.0 h ago (key compromise)"),
+    ("revoked for its key", fresh(lambda: built(delegate(), state=REVOKED)), {}, "tls_revoked", "revoked 24.0 h ago (key compromise)"),
     ("unknown", Responder(delegate(), "-"), {}, "ocsp", "unknown"),
     ("good, where revoked is expected", Responder(delegate()), {"expect": "revoked"}, "ocsp", "good"),
-    ("stale", fixed(built(delegate(), age=DAY, left=-3 * HOUR)), {}, "ocsp", "stale: it should have been renewed 3.0 h ago"),
-    ("from the future", fixed(built(delegate(), age=-2 * HOUR, left=DAY)), {}, "ocsp", "2.0 h ahead of our clock"),
-    ("an expired delegate", fixed(built(who("Old", starts=-9 * DAY, ends=-DAY))), {}, "ocsp", "Old is not valid: expired 1.0 days ago"),
-    ("a delegate for something else", fixed(built(who("Web", usage=CLIENT_ONLY))), {}, "ocsp", "Web is not one for OCSP"),
-    ("a delegate for nothing", fixed(built(who("Plain", usage=None))), {}, "ocsp", "not one for OCSP"),
-    ("a delegate of another issuer", fixed(built(who("Strange", by=stranger()))), {}, "ocsp", "Strange is not put in charge"),
-    ("a delegate of a twin of the issuer", fixed(built(who("Twin's", by=TWIN))), {}, "ocsp", "not put in charge"),
-    ("the twin itself", fixed(built(TWIN, named=True)), {}, "ocsp", "does not verify"),
-    ("the twin's key under the issuer's name", fixed(built(TWIN, named=True, bag=())), {}, "ocsp", "does not verify"),
-    ("nobody's certificate in it", fixed(built(delegate(), bag=())), {}, "ocsp", "certificate is not in it"),
-    ("about another certificate", fixed(built(delegate(), about=make("x", by=intermediate()))), {}, "ocsp", "another certificate"),
-    ("about another issuer's", fixed(built(delegate(), issuer=root())), {}, "ocsp", "another certificate"),
-    ("no nonce", fixed(built(delegate())), {"nonce": True}, "ocsp", "has no nonce"),
-    ("another nonce", fixed(built(delegate(), nonce=b"1" * 16)), {"nonce": True}, "ocsp", "nonce is not ours"),
+    ("stale", fresh(lambda: built(delegate(), age=DAY, left=-3 * HOUR)), {}, "ocsp", "stale: it should have been renewed 3.0 h ago"),
+    ("from the future", fresh(lambda: built(delegate(), age=-2 * HOUR, left=DAY)), {}, "ocsp", "2.0 h ahead of our clock"),
+    ("an expired delegate", fresh(lambda: built(who("Old", starts=-9 * DAY, ends=-DAY))), {}, "ocsp", "Old is not valid: expired 1.0 days ago"),
+    ("a delegate for something else", fresh(lambda: built(who("Web", usage=CLIENT_ONLY))), {}, "ocsp", "Web is not one for OCSP"),
+    ("a delegate for nothing", fresh(lambda: built(who("Plain", usage=None))), {}, "ocsp", "not one for OCSP"),
+    ("a delegate of another issuer", fresh(lambda: built(who("Strange", by=stranger()))), {}, "ocsp", "Strange is not put in charge"),
+    ("a delegate of a twin of the issuer", fresh(lambda: built(who("Twin's", by=TWIN))), {}, "ocsp", "not put in charge"),
+    ("the twin itself", fresh(lambda: built(TWIN, named=True)), {}, "ocsp", "does not verify"),
+    ("the twin's key under the issuer's name", fresh(lambda: built(TWIN, named=True, bag=())), {}, "ocsp", "does not verify"),
+    ("nobody's certificate in it", fresh(lambda: built(delegate(), bag=())), {}, "ocsp", "certificate is not in it"),
+    ("about another certificate", fresh(lambda: built(delegate(), about=make("x", by=intermediate()))), {}, "ocsp", "another certificate"),
+    ("about another issuer's", fresh(lambda: built(delegate(), issuer=root())), {}, "ocsp", "another certificate"),
+    ("no nonce", fresh(lambda: built(delegate())), {"nonce": True}, "ocsp", "has no nonce"),
+    ("another nonce", fresh(lambda: built(delegate(), nonce=b"1" * 16)), {"nonce": True}, "ocsp", "nonce is not ours"),
     ("try later", fixed(bytes.fromhex("30030a0103")), {}, "ocsp", "tryLater"),
     ("unauthorized", fixed(bytes.fromhex("30030a0106")), {}, "ocsp", "unauthorized"),
     ("a refusal nobody knows", fixed(bytes.fromhex("30030a0109")), {}, "ocsp", "status 9"),
