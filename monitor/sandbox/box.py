@@ -6,6 +6,7 @@ Owns: addresses, servers, the generated configuration. Nothing of it is a real a
 import asyncio
 import csv
 import json
+import os
 import secrets
 import socket
 import time
@@ -110,8 +111,13 @@ def plan(people: Sequence[Commune]) -> Plan:
 
 
 def free_port() -> int:
-    """A port that is free on the box's first addresses now, outside the range that outgoing connections take theirs from."""
-    for port in range(18_037, 19_937, 10):
+    """A port that is free on the box's first addresses now, outside the range that outgoing connections take theirs from.
+
+    Each process begins to look elsewhere: two boxes that are started at once do not find the same one.
+    """
+    ports = range(18_037, 19_937, 10)
+    first = os.getpid() % len(ports)
+    for port in (*ports[first:], *ports[:first]):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

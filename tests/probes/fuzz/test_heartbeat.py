@@ -48,9 +48,9 @@ def test_ten_thousand_mutated_calls_are_read(seed: int) -> None:
     for _ in range(10_000):
         body = mutate(chance, BODIES, WORDS)[:LARGEST]
         query = mutate(chance, QUERIES, WORDS)[:LARGEST].decode("latin-1")
-        started = time.perf_counter()
+        started = time.thread_time()  # Work, not what else the machine does meanwhile.
         call, unread = read(query, chance.choice(KINDS), body, chance.choice(("", "", "fail", "start", "7", "potato")))
-        slowest = max(slowest, time.perf_counter() - started)
+        slowest = max(slowest, time.thread_time() - started)
         assert unread >= 0
         found["refused" if call is None else call.said.value] += 1
         if call is not None:
