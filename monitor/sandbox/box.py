@@ -115,9 +115,9 @@ def free_port() -> int:
 
     Each process begins to look elsewhere: two boxes that are started at once do not find the same one.
     """
-    ports = range(18_037, 19_937, 10)
+    ports = list(range(18_037, 19_937, 10))
     first = os.getpid() % len(ports)
-    for port in (*ports[first:], *ports[:first]):
+    for port in ports[first:] + ports[:first]:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

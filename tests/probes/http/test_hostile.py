@@ -185,10 +185,10 @@ async def test_x25_the_cookie_of_one_system_reaches_no_other(workbench):
 
 async def test_x41_no_expression_can_hold_the_loop(workbench):
     async with box(answer(b"a" * 200_000 + b"!")) as server:
-        started = time.perf_counter()
+        started = time.process_time()
         outcome = await look(workbench, {"url": server.url(), "expect": {"body": "^(a+)+$"}})
         assert outcome.reason == "body_regex"
-        assert time.perf_counter() - started < 0.5
+        assert time.process_time() - started < 0.5
         begun = time.thread_time()
         from probes.patterns import compiled
 

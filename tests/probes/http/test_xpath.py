@@ -141,11 +141,11 @@ HOSTILE = [
 async def test_hostile(workbench, sentence, body, reason, words):
     async with box(answer(body, headers={"Content-Type": "application/xml"})) as there:
         keys = {"url": there.url(), "max_body": "1MiB", "expect": {"xpath": ['//a == "x"', "//a//b"]}}
-        began = time.perf_counter()
+        began = time.process_time()
         outcome = await look(workbench, keys)
     assert outcome.reason.value == reason
     assert words in outcome.detail.lower() or words in outcome.detail
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
     assert "root:" not in outcome.detail
 
 
@@ -210,14 +210,14 @@ def test_a_document_that_is_made_for_an_expression(expression):
     nested = xml.read(b"<a>" * 240 + b"<b>1</b>" * 7_000 + b"</a>" * 240, [])
     flat = xml.read(b"<a>" + b"<b>1</b>" * 7_000 + b"</a>", [])
     for document in (nested, flat):
-        began = time.perf_counter()
+        began = time.process_time()
         said = "fewer //"
         try:
             xpathrule.expression(expression).of(document)
         except ProbeError as error:
             said = f"{error.reason.value}: {error.detail}"
         assert "fewer //" in said
-        assert time.perf_counter() - began < 1.5
+        assert time.process_time() - began < 1.5
 
 
 @pytest.mark.parametrize(
@@ -234,9 +234,9 @@ def test_a_document_that_is_made_for_an_expression(expression):
 def test_a_page_that_is_made_for_a_selector(selector):
     for body in (b"<div>" * 240 + b"<input>" * 20_000, b"<div><p></div>" * 10_000):
         document = xml.read_html(body, [])
-        began = time.perf_counter()
+        began = time.process_time()
         css.selector(selector).first(document)
-        assert time.perf_counter() - began < 1.0
+        assert time.process_time() - began < 1.0
 
 
 def test_an_ordinary_answer_of_some_size_is_read_by_an_ordinary_expression():

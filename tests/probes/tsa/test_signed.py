@@ -82,10 +82,10 @@ def test_a_bag_full_of_namesakes_costs_a_bounded_time() -> None:
     """Sixteen authorities of one name, each "issued" by any other: the search gives up."""
     crowd = [make("Crowd", authority=True, by=None) for _ in range(16)]
     leaf = make("leaf", by=Pair(crowd[0].certificate, stranger().key))
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(UnsignedError, match="issued by Crowd"):
         path(leaf.certificate, [pair.certificate for pair in crowd], [root().certificate], NOW)
-    assert time.perf_counter() - began < 0.2
+    assert time.process_time() - began < 0.2
     budget = [0]
     assert not issued(intermediate().certificate, root().certificate, NOW, budget)
     assert MOST_CHECKS <= 16
