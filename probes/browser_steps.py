@@ -38,54 +38,46 @@ Address = Annotated[str | Secret, AfterValidator(_address)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Go:
+class Named:
+    """What every step may say: what a person calls it, and how long it may take."""
+
+    __pydantic_config__ = CONFIG
+
+    name: Name | None = None
+    within: Within | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Go(Named):
     """Open an address and wait until the page can be used; a status of 400 or more fails."""
 
-    __pydantic_config__ = CONFIG
-
     go: Address
-    name: Name | None = None
-    within: Within | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fill:
+class Fill(Named):
     """Write into fields: selector and value."""
 
-    __pydantic_config__ = CONFIG
-
     fill: Fields
-    name: Name | None = None
-    within: Within | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Select:
+class Select(Named):
     """Choose in drop-down lists: selector and the option's value or its text."""
 
-    __pydantic_config__ = CONFIG
-
     select: Annotated[Mapping[Selector, Annotated[str, Field(max_length=500)]], Field(min_length=1, max_length=16)]
-    name: Name | None = None
-    within: Within | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Click:
+class Click(Named):
     """Click what the selector names, once it can be clicked."""
 
-    __pydantic_config__ = CONFIG
-
     click: Selector
-    name: Name | None = None
-    within: Within | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Press:
+class Press(Named):
     """Press a key (`Enter`, `Tab`, `Control+A`): where the cursor is, or in a field: selector and key."""
-
-    __pydantic_config__ = CONFIG
 
     press: (
         Annotated[str, Field(min_length=1, max_length=60)]
@@ -93,8 +85,6 @@ class Press:
             Mapping[Selector, Annotated[str, Field(min_length=1, max_length=60)]], Field(min_length=1, max_length=1)
         ]
     )
-    name: Name | None = None
-    within: Within | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,25 +106,17 @@ Seen = Annotated[str, Field(min_length=1, max_length=500)] | What
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class See:
+class See(Named):
     """Wait until this text (or `{selector, text, url}`) can be seen."""
 
-    __pydantic_config__ = CONFIG
-
     see: Seen
-    name: Name | None = None
-    within: Within | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NotSee:
+class NotSee(Named):
     """This must not be there now. Put a `see` before it that waits for the page."""
 
-    __pydantic_config__ = CONFIG
-
     not_see: Seen
-    name: Name | None = None
-    within: Within | None = None
 
 
 ACTIONS: Final = ("go", "fill", "select", "click", "press", "see", "not_see")

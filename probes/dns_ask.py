@@ -17,8 +17,9 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
+from probes.channel import Channel
 from probes.contract import Address, Family, Finding, ProbeError, Reason, failed, ok
-from probes.dial import Channel, dial
+from probes.dial import dial
 from probes.dns import COUNT, DnsSpec
 from probes.dns_wire import Datagrams, Question, Tally, ask_stream, cut_short, open_stream, read
 from probes.names import host_port, wire_name

@@ -20,8 +20,9 @@ import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
 
+from probes.channel import Channel
 from probes.contract import Address, ProbeError, Reason
-from probes.dial import Channel, far_away
+from probes.dial import far_away
 
 FIRST_WAIT: Final = 1.0
 """Seconds until a datagram is sent again, doubling each time: one lost packet is no outage."""

@@ -77,7 +77,7 @@ def _uncut(piece: str, secrets: tuple[str, ...]) -> str:
     """A piece that was cut off at its end, without the beginning of a secret there."""
     for secret in secrets:
         for size in range(min(len(secret), len(piece)), 3, -1):
-            if len(secret) > 3 and piece.endswith(secret[:size]):
+            if piece.endswith(secret[:size]):
                 return f"{piece[:-size]}<secret>"
     return piece
 

@@ -14,9 +14,10 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from probes.certificates import ascii_name
+from probes.channel import Channel
 from probes.contract import Fact, Family, Finding, Kind, ProbeError, Reason, failed, ok
 from probes.datagram import MOST_IGNORED, Mark, Tally, open_datagram
-from probes.dial import Channel, Host, dial
+from probes.dial import Host, dial
 from probes.sip_wire import MOST_HEAD, MOST_HEADERS, Head, Options, Transport, bracketed, read_head
 from probes.text import excerpt
 from probes.tls import TLS_FACTS, handshake

@@ -6,6 +6,7 @@ Never: keeps time beyond the wait before it asks again (the run's deadline ends 
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -51,7 +52,7 @@ class Tally:
     ignored: int = 0
 
 
-class Session:
+class Session(ABC):
     """Questions to one device over a line that somebody else closes, one after the other."""
 
     def __init__(self, tools: Tools, line: Datagram) -> None:
@@ -64,9 +65,9 @@ class Session:
         tally = self.tally
         self.tools.note(requests=tally.requests, retransmissions=tally.retransmissions, ignored=tally.ignored)
 
+    @abstractmethod
     async def ask(self, ask: Ask) -> Pdu:
         """The device's answer, whatever its error-status."""
-        raise NotImplementedError
 
     async def get(self, oids: Sequence[str]) -> list[tuple[int, bytes]]:
         """Tag and content of each, in the order asked; smaller questions where the device says that the answer would be too big."""

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from probes.channel import Channel
 from probes.contract import ProbeError, Reason
-from probes.dial import Channel
 
 MOST_LINES: Final = 100
 """Lines of one reply; an EHLO answer has some twenty."""

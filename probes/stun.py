@@ -10,9 +10,10 @@ from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field
 
+from probes.channel import Channel
 from probes.contract import Fact, Family, Finding, Kind, ProbeError, Reason, ok
 from probes.datagram import MOST_IGNORED, Datagram, Mark, Tally, open_datagram
-from probes.dial import Channel, Host, dial
+from probes.dial import Host, dial
 from probes.secret import Secret
 from probes.stun_turn import Client, Line, refused
 from probes.stun_wire import BINDING, HEAD, Attr, Class, Message, Request, answers, begins, pack, read

@@ -13,8 +13,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
+from probes.channel import Channel
 from probes.contract import Fact, Family, Finding, Kind, ProbeError, Reason, ok
-from probes.dial import Channel, Host, dial
+from probes.dial import Host, dial
 from probes.patterns import Regex, compiled
 from probes.tls import TLS_FACTS, handshake
 from probes.tools import Tools

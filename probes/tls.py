@@ -14,8 +14,9 @@ from typing import Final, Literal
 from pydantic import ConfigDict
 
 from probes.certificates import Served, flaws, served, why
+from probes.channel import Channel
 from probes.contract import Fact, Family, Finding, Kind, ProbeError, Reason, ok
-from probes.dial import Channel, Host, dial
+from probes.dial import Host, dial
 from probes.starttls import upgrade
 from probes.tools import Tools
 from probes.trust import TlsVersion, TrustPolicy, alert_name, tls_finding

@@ -54,27 +54,17 @@ class Draft:
         return follow(self.validation.root, path)[1]
 
 
-def condition(text: str, facts: Mapping[str, Fact] | None) -> Condition:
-    """`loss >= 1%` over a kind's facts, the number in the fact's base unit; ValueError says what is wrong. Without facts any name is taken."""
+def condition(text: str, facts: Mapping[str, Fact]) -> Condition:
+    """`loss >= 1%` over a kind's facts, the number in the fact's base unit; ValueError says what is wrong."""
     match = _CONDITION.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is not a condition: write <fact> <op> <number>, such as seconds > 3")
     name, sign, number = match[1], match[2], match[3]
-    if facts is not None and name not in facts:
+    if name not in facts:
         near = guess(name, facts) or f": it has {', '.join(facts)}"
         raise ValueError(f"{name!r} is not a fact of this kind{near}")
-    value = quantity(number, facts[name].unit) if facts is not None else _any_quantity(number)
+    value = quantity(number, facts[name].unit)
     return Condition(fact=name, op=_OPERATORS[sign], value=value, text=text.strip())
-
-
-def _any_quantity(number: str) -> float:
-    """The number of a fact whose unit nobody knows yet, by whatever unit is written."""
-    for unit in ("seconds", "ratio", "bytes", "bits_per_second"):
-        try:
-            return quantity(number, unit)
-        except ValueError:
-            continue
-    return quantity(number, "number")
 
 
 class Checks:
@@ -86,14 +76,12 @@ class Checks:
         self._taken: dict[tuple[str, str, Any], str] = {}
 
     def of(self, node: str, blocks: Mapping[str, CheckBlock]) -> Iterator[Check]:
-        """A node's checks of kinds in effect."""
+        """A node's checks."""
         for name, block in blocks.items():
-            check = self.build(node, name, block, ("nodes", node, "checks", name))
-            if check is not None:
-                yield check
+            yield self.build(node, name, block, ("nodes", node, "checks", name))
 
-    def build(self, node: str, name: str, block: CheckBlock, path: Path) -> Check | None:
-        """One check; None when no engine reads its kind yet."""
+    def build(self, node: str, name: str, block: CheckBlock, path: Path) -> Check:
+        """One check."""
         kind, spec = block.kind()
         every, timeout = block.every or self.defaults.every, block.timeout or self.defaults.timeout
         if timeout >= every:
@@ -103,8 +91,6 @@ class Checks:
             self.draft.say((*path, where) if where else path, message, at_key=not where)
         row = self.rows[kind]
         policy = self._policy(block, row, spec, path)
-        if not row.in_effect:
-            return None
         self._check_unique(f"{node}/{name}", row, spec, (*path, kind))
         return Check(
             id=f"{node}/{name}",
@@ -147,7 +133,7 @@ class Checks:
             down_if=self._conditions(block.down_if, facts, (*path, "down_if")),
         )
 
-    def _conditions(self, texts: Iterable[str], facts: Mapping[str, Fact] | None, path: Path) -> tuple[Condition, ...]:
+    def _conditions(self, texts: Iterable[str], facts: Mapping[str, Fact], path: Path) -> tuple[Condition, ...]:
         made = []
         for index, text in enumerate(texts):
             try:

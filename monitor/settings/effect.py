@@ -58,9 +58,6 @@ def idle_receiver(name: str, tree: Tree, words: Grammar) -> bool:
 
 
 def _patterns(words: Grammar) -> Iterator[tuple[str, str]]:
-    for row in words.probes.values():
-        if not row.in_effect:
-            yield f"nodes.*.checks.*.{row.name}", f"the {row.name} probe"
     for row in words.receivers.values():
         if not row.in_effect:
             yield f"receivers.*.{row.name}", f"{row.name} receivers"

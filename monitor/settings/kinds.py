@@ -15,11 +15,11 @@ from probes.contract import Fact
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One kind: the type its keys are read into, what it measures (None: anything), and whether an engine reads it yet."""
+    """One kind: the type its keys are read into, what it measures, and whether an engine reads it yet."""
 
     name: str
     spec: Any
-    facts: Mapping[str, Fact] | None = field(hash=False)
+    facts: Mapping[str, Fact] = field(hash=False)
     addresses: tuple[str, ...]
     in_effect: bool
     summary: str = ""
@@ -28,11 +28,9 @@ class Row:
     facts_of: Callable[[Any], Mapping[str, Fact]] | None = None
     unique: tuple[str, ...] = ()
 
-    def all_facts(self, spec: Any) -> Mapping[str, Fact] | None:
+    def all_facts(self, spec: Any) -> Mapping[str, Fact]:
         """What one spec measures."""
-        if self.facts is None or self.facts_of is None:
-            return self.facts
-        return {**self.facts, **self.facts_of(spec)}
+        return self.facts if self.facts_of is None else {**self.facts, **self.facts_of(spec)}
 
 
 class ReceiverKind(Protocol):
@@ -51,7 +49,7 @@ STEP_ADDRESSES: Final = ("get", "post", "put", "delete")
 
 def probe_rows() -> dict[str, Row]:
     """Kinds of probes by name."""
-    rows = {
+    return {
         kind.name: Row(
             kind.name,
             kind.spec,
@@ -66,17 +64,14 @@ def probe_rows() -> dict[str, Row]:
         )
         for kind in probes.KINDS.values()
     }
-    for name, (spec, facts, addresses) in later.PROBES.items():
-        rows.setdefault(name, Row(name, spec, facts, addresses, in_effect=False, summary=spec.__doc__ or ""))
-    return rows
 
 
 def receiver_rows(known: Mapping[str, ReceiverKind]) -> dict[str, Row]:
     """Kinds of receivers by name; `known` are those that can be sent to."""
     rows = {
-        name: Row(name, kind.spec, None, ("url",), in_effect=True, summary=kind.summary) for name, kind in known.items()
+        name: Row(name, kind.spec, {}, ("url",), in_effect=True, summary=kind.summary) for name, kind in known.items()
     }
     for name, spec in later.RECEIVERS.items():
         ready = not known and name == "webhook"
-        rows.setdefault(name, Row(name, spec, None, ("url",), in_effect=ready, summary=spec.__doc__ or ""))
+        rows.setdefault(name, Row(name, spec, {}, ("url",), in_effect=ready, summary=spec.__doc__ or ""))
     return rows

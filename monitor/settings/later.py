@@ -1,7 +1,7 @@
 """What the language already has and no engine reads yet: accepted, validated, and listed by `validate` as not yet in effect.
 
-Owns: the keys of the kinds of probes and receivers to come, and the table of everything that is not in effect. A kind that gets its row in
-`probes.KINDS` (or is handed to `load` as a receiver) is read by that row at once; what is left of it here is then dead and goes.
+Owns: the keys of the kinds of receivers to come, and the table of everything that is not in effect. A kind that is handed to `load` as a
+receiver is read by that row at once; what is left of it here is then dead and goes.
 Never: makes anything of it.
 """
 
@@ -12,7 +12,6 @@ from typing import Final, Literal
 from pydantic import Field
 
 from monitor.settings.blocks import Block, Words
-from probes.contract import Fact
 from probes.secret import Secret
 
 Text = str | Secret
@@ -67,11 +66,6 @@ class Webhook(Block):
     format: Literal["standard", "alertmanager"] = "standard"
     """The form of the body."""
 
-
-_SECONDS: Final = {"seconds": Fact(unit="seconds", meaning="time to the answer")}
-
-PROBES: Final[Mapping[str, tuple[type[Block], Mapping[str, Fact] | None, tuple[str, ...]]]] = MappingProxyType({})
-"""The kinds to come: their keys, their facts (None: any name is taken), and the keys that say where the target is."""
 
 RECEIVERS: Final[Mapping[str, type[Block]]] = MappingProxyType(
     {"webhook": Webhook, "alertmanager": Alertmanager, "template": Template, "email": Email}

@@ -206,12 +206,11 @@ def _self_check(draft: Draft, checks: Checks, waiting_anchors: int) -> SelfCheck
     for index, anchor in enumerate(block.anchors):
         name = anchor.name or str(index + 1)
         made = checks.build(MONITOR, name, anchor, ("self", "anchors", str(index)))
-        if made is not None and made.id in {each.id for each in anchors}:
+        if made.id in {each.id for each in anchors}:
             draft.say(
                 ("self", "anchors", str(index), "name"), f"{name!r} is already an anchor: each needs its own name"
             )
-        if made is not None:
-            anchors.append(made)
+        anchors.append(made)
     if block.quorum > max(1, len(anchors) + waiting_anchors):
         draft.say(("self", "quorum"), f"there are only {len(anchors)} anchors: at most so many can answer")
     beat = block.heartbeat
@@ -226,8 +225,6 @@ def _self_check(draft: Draft, checks: Checks, waiting_anchors: int) -> SelfCheck
 def _unset(validation: Validation, words: Grammar) -> Iterator[tuple[Problem, bool]]:
     """References that stand for nothing, and whether the daemon cannot do without. What is not in effect yet needs nothing."""
     for path, text in validation.unset.items():
-        if path[0] == "nodes" and not words.probes[path[4]].in_effect:
-            continue
         if path[0] == "receivers" and idle_receiver(path[1], follow(validation.root, path[:2])[1], words):
             continue
         kind, _, name = text.partition(":")

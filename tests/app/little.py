@@ -9,7 +9,8 @@ from typing import Any
 from standardwebhooks import Webhook
 
 from monitor.sandbox import new_secret
-from tests.story.daemon import Daemon, free_listen_port
+from tests.ports import free_port
+from tests.story.daemon import Daemon
 
 CONFIG = """\
 version: 1
@@ -98,7 +99,7 @@ class Little:
         self.folder, self.target, self._start = folder, target, start
         self.a, self.b, self.inbox = Site(), Site(), Inbox(new_secret())
         self.config = folder / "province.yaml"
-        self.port = free_listen_port()
+        self.port = free_port()
 
     async def __aenter__(self) -> "Little":
         for part in (self.a, self.b, self.inbox):

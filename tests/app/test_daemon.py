@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.app.little import Little
-from tests.story.daemon import Daemon, command, free_listen_port, until
+from tests.ports import free_port
+from tests.story.daemon import Daemon, command, until
 
 pytestmark = pytest.mark.story
 
@@ -186,7 +187,7 @@ async def test_a_port_that_is_taken_is_said(tmp_path: Path, port_taken: bool) ->
         assert await asyncio.wait_for(little.daemon.process.wait(), 15) == 3
         assert "cannot start" in (tmp_path / "daemon.log").read_text("utf-8")
         holder.close()
-    assert free_listen_port() != 0
+    assert free_port() != 0
 
 
 async def _all_up(little: Little) -> bool:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import httpx
 
-from tests.story.daemon import ROOT, free_listen_port, until
+from tests.ports import free_port
+from tests.story.daemon import ROOT, until
 
 
 async def test_the_demo_shows_a_fault_within_half_a_minute_and_ends_cleanly(tmp_path: Path) -> None:
-    port = free_listen_port()
+    port = free_port()
     said = (tmp_path / "said").open("wb")
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "monitor", "demo", "--folder", str(tmp_path / "demo"), "--port", str(port),
@@ -47,13 +48,14 @@ async def test_the_demo_shows_a_fault_within_half_a_minute_and_ends_cleanly(tmp_
 
 WITHOUT_RAW = """
 import ctypes, os, sys
+from tests.ports import free_port
 ctypes.CDLL(None).prctl(24, 13, 0, 0, 0)  # PR_CAPBSET_DROP, CAP_NET_RAW: root without it, as a service manager would start us.
 os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
 
 
 async def test_without_echo_permission_it_explains_and_links_are_measured_all_the_same(tmp_path: Path) -> None:
-    port = free_listen_port()
+    port = free_port()
     ask = "import sys; from monitor.cli.demo import echo_allowed; sys.exit(0 if echo_allowed() else 9)"
     asked = await asyncio.create_subprocess_exec(sys.executable, "-c", WITHOUT_RAW, "-c", ask, cwd=ROOT)
     may_echo = await asked.wait() == 0  # Where anybody may use the datagram socket there is nothing to explain.

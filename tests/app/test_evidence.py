@@ -10,8 +10,9 @@ import pytest
 
 from probes.browser_tree import below
 from tests.debian import need
+from tests.ports import free_port
 from tests.probes.browser.portal import portal
-from tests.story.daemon import Daemon, free_listen_port, until
+from tests.story.daemon import Daemon, until
 
 pytestmark = pytest.mark.story
 
@@ -30,7 +31,7 @@ nodes:
 
 async def test_the_first_failure_and_the_latest_are_kept_and_shown(tmp_path: Path) -> None:
     need("chromium-headless-shell", "chromium-headless-shell")
-    port, state = free_listen_port(), tmp_path / "state"
+    port, state = free_port(), tmp_path / "state"
     before = set(await asyncio.to_thread(below, os.getpid()))  # Other tests' servers.
     with portal() as page, tempfile.TemporaryDirectory(prefix="ts-") as short:
         config = tmp_path / "province.yaml"

@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Sequence
 
-from tests.bench.rig import SERVING, Stage, free_port, per_cpu_second
+from tests.bench.rig import SERVING, Stage, per_cpu_second
 from tests.bench.scene import Figure, Missing, Scene
+from tests.ports import free_port
 
 
 def play() -> Sequence[Figure | Missing]:

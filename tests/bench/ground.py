@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from monitor.store import open_store
-from tests.bench.rig import GOOD, PROBING, SERVING, TICK, Stage, free_port, pinned
+from tests.bench.rig import GOOD, PROBING, SERVING, TICK, Stage, pinned
 from tests.debian import found
+from tests.ports import free_port
 from tests.probes.tls.chains import file, make, root
 
 ZONE: Final = "xa.example"

@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Sequence
 
-from tests.bench.rig import LANES, SERVING, SLICE, Stage, free_port
+from tests.bench.rig import LANES, SERVING, SLICE, Stage
 from tests.bench.scene import Figure, Missing, Scene, rounds
+from tests.ports import free_port
 
 REQUESTS = 4
 

@@ -18,6 +18,7 @@ from typing import Any, Final, Self
 
 from tests.bench.scene import rounds
 from tests.debian import found
+from tests.ports import free_port
 from tests.probes.tls.chains import file, make, root
 
 CORES: Final = os.cpu_count() or 1
@@ -58,13 +59,6 @@ def pinned(core: str, command: Sequence[str], *, first: bool = False) -> list[st
     ahead = ["chrt", "-r", "1"] if first and os.geteuid() == 0 and shutil.which("chrt") else []
     where = ["taskset", "-c", core] if CORES > 1 and shutil.which("taskset") else []
     return [*ahead, *where, *command]
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @contextmanager

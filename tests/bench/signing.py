@@ -10,9 +10,10 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tests.bench.rig import SERVING, SLICE, Stage, free_port
+from tests.bench.rig import SERVING, SLICE, Stage
 from tests.bench.scene import Figure, Missing, Scene, rounds
 from tests.debian import found
+from tests.ports import free_port
 
 
 def play() -> Sequence[Figure | Missing]:

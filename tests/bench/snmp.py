@@ -6,9 +6,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tests.bench.rig import PROBING, SERVING, SLICE, Stage, Worker, free_port, pinned
+from tests.bench.rig import PROBING, SERVING, SLICE, Stage, Worker, pinned
 from tests.bench.scene import Figure, Missing, Scene, rounds
 from tests.debian import found
+from tests.ports import free_port
 from tests.probes.snmp import snmpd
 
 DEVICES = 129

@@ -5,9 +5,10 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from tests.bench.rig import PROBING, SERVING, SLICE, Stage, free_port, pinned
+from tests.bench.rig import PROBING, SERVING, SLICE, Stage, pinned
 from tests.bench.scene import Figure, Missing, Scene, rounds
 from tests.debian import found
+from tests.ports import free_port
 
 ENDPOINTS = 129
 TARGET = 0.2

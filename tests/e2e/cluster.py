@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
+from tests.ports import free_port
 from tests.store.postgres import NoPostgresError, binaries
-from tests.story.daemon import free_listen_port
 
 
 class Cluster:
     """`start` and `crash` as often as you like; its data stays until `remove`."""
 
     def __init__(self) -> None:
-        self.bin, self.port = binaries(), free_listen_port()
+        self.bin, self.port = binaries(), free_port()
         self.where = Path(tempfile.mkdtemp(prefix="tspg"))
         self._as: dict[str, Any] = {}
         if os.geteuid() == 0:

@@ -13,7 +13,7 @@ from standardwebhooks import Webhook
 
 from monitor.sandbox import new_secret
 from tests.e2e.nursery import Forked
-from tests.story.daemon import free_listen_port
+from tests.ports import free_port
 
 ALONE = [f"s{n:02}" for n in range(34)]
 KEPT = [f"k{n}" for n in range(6)]
@@ -140,7 +140,7 @@ class Province:
         self.links = [] if small else LINKS
         self.sites = Sites([*self.alone, *KEPT, HUB, *BEHIND, *self.links])
         self.inbox = Inbox(new_secret())
-        self.port = free_listen_port()
+        self.port = free_port()
         self.config = folder / "province.yaml"
         self.daemon = Forked(self.config, self.port, folder / "daemon.log", {"SECRET": self.inbox.secret})
 

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.province import Sites
-from tests.story.daemon import ROOT, Daemon, free_listen_port, until
+from tests.ports import free_port
+from tests.story.daemon import ROOT, Daemon, until
 
 LASTS = 20.0
 HEALTHY = [f"healthy{n}" for n in range(10)]
@@ -88,7 +89,7 @@ def series(metrics: str) -> set[str]:
 
 
 async def live(folder: Path) -> Watch:
-    watch, sites, port = Watch(), Sites(HEALTHY), free_listen_port()
+    watch, sites, port = Watch(), Sites(HEALTHY), free_port()
     await sites.open()
     async with city() as doors:
         watch.reasons = {f"hostile{n}": door["reasons"] for n, door in enumerate(doors)}

@@ -16,7 +16,8 @@ import pytest
 from monitor.cli.demo import echo_allowed
 from monitor.sandbox import BoxProcess, Pace, communes, configuration, free_port, new_secret
 from tests.debian import need
-from tests.story.daemon import Daemon, free_listen_port, until
+from tests.ports import free_port as free_listen_port
+from tests.story.daemon import Daemon, until
 from tests.story.truth import checks_of_the_box
 
 LINK = "tslcd.13285"

@@ -16,7 +16,8 @@ import trustme
 from tests.debian import need
 from tests.e2e.cluster import Cluster, cluster
 from tests.e2e.province import RECEIVERS, Province
-from tests.story.daemon import Daemon, free_listen_port, until
+from tests.ports import free_port
+from tests.story.daemon import Daemon, until
 
 pytestmark = pytest.mark.story
 
@@ -64,7 +65,7 @@ class Nginx:
     def __init__(self, folder: Path) -> None:
         self.program = need("nginx", "nginx-light")
         folder.mkdir()
-        self.folder, self.plain, self.tls = folder, free_listen_port(), free_listen_port()
+        self.folder, self.plain, self.tls = folder, free_port(), free_port()
         self.authority = trustme.CA()
         self.ca, self.pem = folder / "ca.pem", folder / "server.pem"
         self.authority.cert_pem.write_to_path(self.ca)
@@ -106,7 +107,7 @@ EVERYTHING = ("web", "secure", "expiry", "port", "talk")
 
 
 async def test_real_servers_are_seen_to_run_to_stop_to_freeze_and_to_return(tmp_path: Path, postgres: Cluster) -> None:
-    nginx, port = Nginx(tmp_path / "nginx"), free_listen_port()
+    nginx, port = Nginx(tmp_path / "nginx"), free_port()
     nginx.certify(timedelta(days=90))
     config = tmp_path / "province.yaml"
     text = CONFIG.format(

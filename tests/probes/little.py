@@ -60,11 +60,18 @@ def reset(connection: socket.socket) -> None:
     connection.close()
 
 
+class _Closing(ssl.SSLSocket):
+    """What `ssl` leaves half-made when the connection is gone by then, and nobody can reach, closes itself without a warning."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 def tls(context: ssl.SSLContext, then: Handler = wait_for_end) -> Handler:
     """Shake hands, then go on."""
+    context.sslsocket_class = _Closing
 
     def handler(connection: socket.socket) -> None:
-        # In two steps: a connection that is gone by now would leave the half-made socket behind.
         with context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False) as secured:
             secured.do_handshake()
             then(secured)

@@ -35,17 +35,6 @@ def talking(respond: Respond, *, host: str = "127.0.0.1") -> Iterator[int]:
             thread.join(5)
 
 
-def free_port() -> int:
-    """A port that nobody listens on, over neither UDP nor TCP."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one, socket.socket() as other:
-            one.bind(("127.0.0.1", 0))
-            port: int = one.getsockname()[1]
-            with suppress(OSError):
-                other.bind(("127.0.0.1", port))
-                return port
-
-
 def wait_until_bound(port: int, *, seconds: float = 10.0, tables: tuple[str, ...] = ("udp", "tcp")) -> None:
     """Until this machine's tables show a socket at the port."""
     until = time.monotonic() + seconds

@@ -1,7 +1,6 @@
 """The sandbox's timestamp authority, OCSP responder and gatekeeper, in every weather, as the probes see them."""
 
 import asyncio
-import socket
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from monitor.sandbox.tsa_server import Signer, answered, stamping
 from probes import ras
 from probes.contract import Outcome
 from tests.debian import need
+from tests.ports import free_port
 from tests.probes.h323.vectors import vector
 from tests.probes.look import look
 
@@ -33,13 +33,6 @@ WEATHER = [
     (Condition(wrong=True), ("tsa", "systemFailure"), ("ocsp", "tryLater"), ("ok", "rejected by Sandbox GK: resourceUnavailable")),
     (Condition(expired=True), ("tsa", "expired 1.0 days ago"), ("ocsp", "stale"), ("ok", "confirmed")),
 ]  # fmt: skip
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 async def seen(listener: Any, kind: str, keys: dict[str, Any]) -> Outcome:
@@ -83,7 +76,7 @@ async def test_in_every_weather(
         found = await seen(listener, "ocsp", keys | {"url": None})
         assert found.reason.value == ("protocol" if condition.wrong else "ocsp"), found
 
-    port = free_port(socket.SOCK_DGRAM)
+    port = free_port()
     datagrams = DatagramListener("127.0.0.1", port, lambda: condition, gatekeeper(lambda: condition))
     found = await seen(datagrams, "h323", {"host": "127.0.0.1", "ras_port": port, "signalling_port": 0})
     assert agrees(found, rings), found

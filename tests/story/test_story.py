@@ -14,7 +14,8 @@ import pytest
 
 from monitor import words
 from monitor.sandbox import BoxProcess, Fault, Pace, communes, configuration, free_port, new_secret
-from tests.story.daemon import Daemon, command, free_listen_port, until
+from tests.ports import free_port as free_listen_port
+from tests.story.daemon import Daemon, command, until
 from tests.story.truth import Cut, arrivals, by_incident, checks_of_the_box, cuts, seconds_in, texts_of
 
 pytestmark = pytest.mark.story

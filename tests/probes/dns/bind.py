@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import dns.query
 import pytest
 
 from tests.debian import install
+from tests.ports import free_port
 
 ZONE = "ninhbinh.example"
 
@@ -89,16 +89,6 @@ def serving(home: Path, options: str, port: int, name: str) -> Iterator[str]:
     finally:
         process.terminate()
         process.communicate(timeout=20)
-
-
-def free_port() -> int:
-    """A port that is free for datagrams and streams just now."""
-    while True:
-        with socket.socket() as stream, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram:
-            stream.bind(("127.0.0.1", 0))
-            with contextlib.suppress(OSError):
-                datagram.bind(stream.getsockname())
-                return stream.getsockname()[1]
 
 
 @contextlib.contextmanager

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.debian import need
-from tests.probes.little_udp import free_port, wait_until_bound
+from tests.ports import free_port
+from tests.probes.little_udp import wait_until_bound
 from tests.probes.tls.chains import Pair, file
 
 KAMAILIO = """#!KAMAILIO

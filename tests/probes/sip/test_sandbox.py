@@ -10,7 +10,7 @@ from monitor.sandbox.faults import FINE, Condition
 from monitor.sandbox.servers import Listener
 from monitor.sandbox.sip_server import SipDatagrams, SipStream
 from probes.contract import Reason
-from tests.probes.little_udp import free_port
+from tests.ports import free_port
 from tests.probes.look import look
 
 

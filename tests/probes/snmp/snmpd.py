@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.debian import need
+from tests.ports import free_port
 
 COMMUNITY = "ninhbinh-doc"
 PASSWORD, PRIVACY = "mat-khau-ky-1", "mat-khau-ma-2"
@@ -28,14 +29,6 @@ USERS = (
     ("sha1aes192c", "SHA", "AES192C"),
     ("signed", "SHA-256", ""),
 )
-
-
-def free_port() -> int:
-    """A UDP port that nobody has."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def configuration(port: int, more: str, host: str) -> str:

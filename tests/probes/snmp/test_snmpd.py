@@ -11,8 +11,9 @@ from pydantic import TypeAdapter
 
 import probes
 from probes import Outcome, Reason, Secret, Seen, Workbench
+from tests.ports import free_port
 from tests.probes.look import LOOPS, Run, look
-from tests.probes.snmp.snmpd import COMMUNITY, PASSWORD, PRIVACY, free_port, snmpd
+from tests.probes.snmp.snmpd import COMMUNITY, PASSWORD, PRIVACY, snmpd
 
 UPTIME = "1.3.6.1.2.1.1.3.0"
 

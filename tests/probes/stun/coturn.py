@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.debian import need
-from tests.probes.little_udp import free_port
+from tests.ports import free_port
 from tests.probes.sip.peers import process
 from tests.probes.tls.chains import Pair, file
 

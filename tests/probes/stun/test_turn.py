@@ -15,7 +15,8 @@ from monitor.sandbox.stun_server import StunServer
 from probes.contract import Reason
 from probes.secret import Secret
 from probes.stun_wire import ALLOCATE, BINDING, MD5, REFRESH, SHA256, Attr, Class, Message, long_term_key, pack, read
-from tests.probes.little_udp import free_port, talking
+from tests.ports import free_port
+from tests.probes.little_udp import talking
 from tests.probes.look import look
 from tests.probes.stun.answers import (
     KEY,

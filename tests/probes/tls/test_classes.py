@@ -183,7 +183,9 @@ async def test_a_server_that_never_answers_is_a_timeout_in_the_handshake() -> No
     with serving(wait_for_end) as port:
         outcome = await look("tls", {"host": GOOD, "port": port}, timeout=0.4)
     assert outcome.reason is Reason.TIMEOUT
-    assert outcome.phases["tls"] == pytest.approx(0.4, abs=0.1)
+    # The authorities are read within the time-out too: the handshake waits for what is left of it, more than for anything else.
+    assert outcome.phases["tls"] > 10 * (outcome.phases["resolve"] + outcome.phases["connect"]), outcome.phases
+    assert outcome.phases["tls"] < 0.5
 
 
 @pytest.mark.parametrize(("version", "number"), [(V12, 1.2), (V13, 1.3)])
