@@ -117,7 +117,7 @@ def _state_head(node: Node) -> bytes:
 
 
 def _info(node: Node) -> dict[str, str]:
-    """Labels of the place are the inventory's: code and name of the commune, and the former province as its region."""
+    """Labels of the place are the inventory's: code and name of the commune, the former province as its region, and the former district."""
     return {
         "node": node.id,
         "type": node.type,
@@ -129,6 +129,7 @@ def _info(node: Node) -> dict[str, str]:
         "commune": node.labels.get("commune", ""),
         "commune_name": node.labels.get("commune_name", ""),
         "region": node.labels.get("region", ""),
+        "district": node.labels.get("district", ""),
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from monitor.model.meetings import MeetingPlan
-from monitor.model.verdicts import Effect, Severity
+from monitor.model.verdicts import Effect, Severity, Witness
 
 EMPTY: Mapping[str, str] = MappingProxyType({})
 
@@ -54,6 +54,8 @@ class Check:
     timeout: timedelta
     policy: Policy = Policy()
     effect: Effect = Effect.DOWN
+    witness: Witness | None = None
+    """What it can testify to when its node fails; None: nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +106,9 @@ class Node:
     group: GroupRule | None = None
     degraded_incident: bool = False
     was: tuple[str, ...] = ()
+
+
+NO_NODES: Mapping[str, Node] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,3 +237,5 @@ class Catalogue:
     monitor: SelfCheck
     fingerprint: str
     """A digest of everything above, secrets left out: the same text for the same meaning."""
+    waiting: Mapping[str, Node] = field(default_factory=lambda: NO_NODES)
+    """Nodes that are written but not watched, for no check of theirs has an address yet. In no other place of the catalogue."""

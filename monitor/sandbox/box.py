@@ -53,6 +53,7 @@ class Commune:
     code: str
     name: str
     province: str
+    district: str
     carrier: str
     address: str
 
@@ -92,6 +93,7 @@ def communes(path: Path | None = None) -> tuple[Commune, ...]:
             code=row["code"],
             name=row.get("full_name") or f"{row['kind'].capitalize()} {row['name']}",
             province=row["former_province"],
+            district=row["former_district"],
             carrier=CARRIERS[index % len(CARRIERS)],
             address=f"{NETWORK}.{1 + index // 200}.{1 + index % 200}",
         )

@@ -74,6 +74,7 @@ def configuration(
                 "code",
                 "full_name",
                 "former_province",
+                "former_district",
                 "carrier",
                 "cpe_ipv4",
                 "vc_host",
@@ -85,7 +86,9 @@ def configuration(
         with_v6 = len(people) * 4 // 5 if has_ipv6() else 0  # Made up, as everything here: not all have got that far.
         for index, c in enumerate(people):
             echoed, v6 = c.address if echo else "", f"[{PORTALS6}]" if index < with_v6 else ""
-            rows.writerow([c.code, c.name, c.province, c.carrier, c.address, c.address, PORTALS, v6, echoed])
+            rows.writerow(
+                [c.code, c.name, c.province, c.district, c.carrier, c.address, c.address, PORTALS, v6, echoed]
+            )
     token = secrets.token_hex(24)
     for name, text in (
         ("job.token", token),

@@ -186,6 +186,11 @@ class Nodes:
         self._check_former(nodes)
         return nodes, {check.id: check for checks in made.values() for check in checks}
 
+    def waiting(self) -> dict[str, Node]:
+        """The nodes that `build` left out, by id: none of their checks has an address yet."""
+        left_out = self.draft.left_out.items()
+        return {name: self._node("nodes", name, block) for name, block in left_out if isinstance(block, NodeBlock)}
+
     def _node(self, section: str, name: str, block: NodeBase, **more: Any) -> Node:
         defaults = self.file.defaults
         return Node(

@@ -146,7 +146,8 @@ def _catalogue(
 ) -> Catalogue:
     file = draft.file
     checks = Checks(draft, words.probes)
-    nodes, made = Nodes(draft, checks, shortened).build()
+    building = Nodes(draft, checks, shortened)
+    nodes, made = building.build()
     telling = Telling(draft, words)
     receivers = telling.receivers()
     zone = ZoneInfo(file.province.timezone)
@@ -178,6 +179,7 @@ def _catalogue(
         retention=Retention(**file.reports.retention.model_dump()),
         monitor=_self_check(draft, checks, waiting_anchors),
         fingerprint="",
+        waiting=MappingProxyType(building.waiting()),
     )
 
 
