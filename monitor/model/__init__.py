@@ -24,11 +24,17 @@ from monitor.model.catalogue import (
 from monitor.model.incidents import (
     MONITOR,
     Affected,
+    Confidence,
     EventType,
+    Ground,
+    GroundRule,
     Incident,
     IncidentEvent,
     IncidentState,
     Message,
+    Says,
+    Testimony,
+    Whose,
 )
 from monitor.model.links import LinkDay, LinkSample
 from monitor.model.meetings import Lack, Meeting, MeetingPlan, MeetingStatus, Point, Readiness
@@ -47,6 +53,7 @@ from monitor.model.verdicts import (
     State,
     Transition,
     Window,
+    Witness,
 )
 
 __all__ = [
@@ -59,11 +66,14 @@ __all__ = [
     "Check",
     "CheckState",
     "Condition",
+    "Confidence",
     "Daemon",
     "Effect",
     "EscalationStep",
     "EventType",
     "Gap",
+    "Ground",
+    "GroundRule",
     "GroupRule",
     "Incident",
     "IncidentEvent",
@@ -91,11 +101,15 @@ __all__ = [
     "ReportPlan",
     "Retention",
     "Route",
+    "Says",
     "SelfCheck",
     "Severity",
     "Shown",
     "Span",
     "State",
+    "Testimony",
     "Transition",
+    "Whose",
     "Window",
+    "Witness",
 ]

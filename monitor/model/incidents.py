@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 from monitor.model.verdicts import Severity
 from probes.contract import Reason
@@ -55,6 +55,7 @@ class EventType(StrEnum):
     PAUSED = "paused"
     RESUMED = "resumed"
     FLAPPING = "flapping"
+    ATTRIBUTED = "attributed"
 
     @property
     def told(self) -> bool:
@@ -69,6 +70,114 @@ class Affected:
     node: str
     since: datetime
     until: datetime | None = None
+
+
+class Whose(StrEnum):
+    """Where a fault lies, and so who has to act."""
+
+    UPLINK = "uplink"
+    """A line of the data centre that the province itself has."""
+    HUB = "hub"
+    CARRIER = "carrier"
+    REGION = "region"
+    """What the links of one region share, whoever the carrier is."""
+    LINK = "link"
+    SITE = "site"
+    """The commune's own: its power, its local network, its equipment."""
+    SERVICE = "service"
+    """The system or endpoint itself, not the way to it."""
+    MONITOR = "monitor"
+    """We ourselves cannot see."""
+    UNKNOWN = "unknown"
+
+
+class Confidence(StrEnum):
+    """How sure: `high` has evidence for it and none against; `medium` lacks a contrast or has some against; `low` is a suspicion."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class Says(StrEnum):
+    """What a witness says."""
+
+    FAILS = "fails"
+    ANSWERS = "answers"
+    DEGRADED = "degraded"
+    SILENT = "silent"
+    RESTARTED = "restarted"
+
+
+class GroundRule(StrEnum):
+    """The rule that decided whose it is; `monitor.rules.fault` tells of each."""
+
+    ANCHORS_SILENT = "anchors_silent"
+    ALL_UPLINKS = "all_uplinks"
+    UPLINK_ALONE = "uplink_alone"
+    REDUNDANCY_LOST = "redundancy_lost"
+    HUB_SILENT = "hub_silent"
+    HUB_ALONE = "hub_alone"
+    GROUP_SHARE = "group_share"
+    COMMON_CAUSE = "common_cause"
+    SECOND_PATH_ANSWERS = "second_path_answers"
+    SECOND_PATH_SILENT = "second_path_silent"
+    NEAR_PORT_DOWN = "near_port_down"
+    DEVICE_ANSWERS = "device_answers"
+    DEVICE_RESTARTED = "device_restarted"
+    DEVICE_RAN_ON = "device_ran_on"
+    ROUTER_REFUSES = "router_refuses"
+    SIBLINGS_ANSWER = "siblings_answer"
+    ENDPOINT_ANSWERS = "endpoint_answers"
+    PARENTS_ANSWER = "parents_answer"
+    OWN_CHECKS = "own_checks"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Testimony:
+    """What one node or check (`subject`) says to the question; `since` is when what it says began.
+
+    `against` is set when it speaks against the verdict.
+    """
+
+    __test__: ClassVar[bool] = False
+
+    subject: str
+    says: Says
+    since: datetime | None = None
+    reason: Reason = Reason.OK
+    against: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What a verdict on whose fault it is rests on.
+
+    `party` is the party it points at, where one is known. Of `eligible` things of type `of`, `counted` fail; `needed` of them, or a `share`
+    (0..1), `within` a time made the verdict. `others` are like things outside of it, of `others_party` where they are all one party's, and
+    `others_answering` of them answer. `testimony` is what was heard, the weightiest first, at most 20 of `testimony_total`.
+    """
+
+    whose: Whose
+    confidence: Confidence
+    rule: GroundRule
+    party: str = ""
+    of: str = ""
+    counted: int = 0
+    eligible: int = 0
+    needed: int = 0
+    share: float = 0.0
+    within: timedelta = timedelta(0)
+    others: int = 0
+    others_answering: int = 0
+    others_party: str = ""
+    testimony: tuple[Testimony, ...] = ()
+    testimony_total: int = 0
+
+    @property
+    def verdict(self) -> str:
+        """Whose and how sure, in one word: news is when this changes."""
+        return f"{self.whose}/{self.confidence}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,10 +218,14 @@ class Incident:
     maintenance: bool = False
     cause: str = ""
     evidence: str = ""
+    ground: Ground | None = None
+    """Whose fault it is, how sure that is, and what it rests on; None for an incident of before there was any."""
     told_at: datetime | None = None
     """When receivers were last told of it; None while nobody ever was (maintenance). What nobody was told of ends untold."""
     told_affected: int = 0
     """How many affected nodes were named then."""
+    told_verdict: str = ""
+    """Whose fault they were told it was, and how sure: `Ground.verdict`."""
     resolved_by: str = ""
     """The person who closed it by hand; empty when the node came back."""
     sequence: int = 0

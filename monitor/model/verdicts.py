@@ -41,6 +41,17 @@ class Effect(StrEnum):
     NONE = "none"
 
 
+class Witness(StrEnum):
+    """What a check can testify to when its node fails: whether the site lives, where the line is cut, whether its device kept its power."""
+
+    SECOND_PATH = "second_path"
+    """The same site by another way."""
+    NEAR_PORT = "near_port"
+    """The port at our end, or the carrier's, that leads to the site."""
+    DEVICE = "device"
+    """The site's own device, read over the node itself."""
+
+
 class Severity(StrEnum):
     """How much it matters, worst first."""
 

@@ -145,11 +145,15 @@ class Mapped(Generic[T]):
 
     @staticmethod
     def _pack(way: _Way) -> Callable[[Any], Any]:
-        return way.there if way.flat else lambda value: clean(dump(way.there(value)))
+        if way.flat:
+            return way.there
+        return lambda value: None if value is None else clean(dump(way.there(value)))
 
     @staticmethod
     def _unpack(way: _Way) -> Callable[[Any], Any]:
-        return way.back if way.flat else lambda value: way.back(json.loads(value))
+        if way.flat:
+            return way.back
+        return lambda value: None if value is None else way.back(json.loads(value))
 
     def pack(self, value: T) -> tuple[Any, ...]:
         """The row's values, in the order of `columns`."""

@@ -193,6 +193,8 @@ incidents = Table(
     _flag("maintenance"),
     _text("cause"),
     _text("evidence"),
+    _maybe_text("ground"),
+    _text("told_verdict"),
     _int("sequence"),
     _int("version"),
     Index("incidents_by_start", "started_at", "id"),

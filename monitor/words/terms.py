@@ -85,6 +85,7 @@ EVENTS: Final[Table] = {
     "paused": ("tạm dừng tính giờ", "clock paused"),
     "resumed": ("tiếp tục tính giờ", "clock resumed"),
     "flapping": ("chập chờn, không ổn định", "flapping"),
+    "attributed": ("xác định sự cố thuộc về ai", "attributed"),
 }
 ROLES: Final[Table] = {
     "owner": ("cơ quan chủ quản", "owner"),

@@ -140,6 +140,8 @@ def upgrade() -> None:
         sa.Column("maintenance", sa.SmallInteger(), nullable=False),
         sa.Column("cause", sa.Text(), nullable=False),
         sa.Column("evidence", sa.Text(), nullable=False),
+        sa.Column("ground", sa.Text(), nullable=True),
+        sa.Column("told_verdict", sa.Text(), nullable=False),
         sa.Column("sequence", sa.Integer(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
