@@ -41,6 +41,7 @@ from monitor.model.meetings import Lack, Meeting, MeetingPlan, MeetingStatus, Po
 from monitor.model.verdicts import (
     FLAPPING_CHANGES,
     FLAPPING_WINDOW,
+    UPTIME,
     Bucket,
     CheckState,
     Effect,
@@ -60,6 +61,7 @@ __all__ = [
     "FLAPPING_CHANGES",
     "FLAPPING_WINDOW",
     "MONITOR",
+    "UPTIME",
     "Affected",
     "Bucket",
     "Catalogue",

@@ -72,12 +72,23 @@ class Party:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupRule:
-    """A node judged from its members: down when at least `at_least` and at least `share` (0..1) of them failed within `within`."""
+    """A node judged from its members: down when at least `at_least` and at least `share` (0..1) of them failed within `within`.
+
+    With one of the `degraded_…` it knows the loss of redundancy: degraded while at least `degraded_at_least` and `degraded_share` of them fail
+    (however far apart), and down at the latest when none is left. None: not asked for; both None: never degraded.
+    """
 
     members: tuple[str, ...]
     share: float
     at_least: int
     within: timedelta
+    degraded_share: float | None = None
+    degraded_at_least: int | None = None
+
+    @property
+    def redundant(self) -> bool:
+        """Whether losing some of its members is a state of its own."""
+        return self.degraded_share is not None or self.degraded_at_least is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,10 @@ class Witness(StrEnum):
     """The site's own device, read over the node itself."""
 
 
+UPTIME = "uptime_seconds"
+"""The fact by which a device testifies: for how many seconds it has been running."""
+
+
 class Severity(StrEnum):
     """How much it matters, worst first."""
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from monitor.model import Effect, EventType, Severity
+from monitor.model import Effect, EventType, Severity, Witness
 from probes.units import Duration, Ratio
 
 
@@ -105,7 +105,9 @@ class CheckBlock(OneKind):
     confirm: ConfirmBlock | None = None
     """How outcomes are confirmed; what is not written is inherited."""
     effect: Effect = Effect.DOWN
-    """What a failing check does to its node."""
+    """What a failing check does to its node; `none` for a witness that writes none."""
+    witness: Witness | None = None
+    """What it testifies to when its node fails, so that it can be said whose fault it is."""
     degraded_if: Words = ()
     """`<fact> <op> <number with unit>`: beyond any of these lines it is degraded; a kind may have its own where none is written."""
     down_if: Words = ()
@@ -203,6 +205,21 @@ class DownWhenBlock(Block):
     """… inside so long a time."""
 
 
+class DegradedWhenBlock(Block):
+    """When a group has lost redundancy: how many of its members are lost at one time."""
+
+    share: Annotated[Ratio, Field(gt=0)] | None = None
+    """Share of the members …"""
+    at_least: Annotated[int, Field(ge=1)] | None = None
+    """… and at least so many of them."""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.share is None and self.at_least is None:
+            raise ValueError("it says no number: write at_least (1), share (10%), or both")
+        return self
+
+
 class GroupBlock(NodeBase):
     """A node judged from its members: the carrier nobody drew."""
 
@@ -210,3 +227,15 @@ class GroupBlock(NodeBase):
     """Which nodes."""
     down_when: DownWhenBlock = DownWhenBlock()
     """When it is down."""
+    degraded_when: DegradedWhenBlock | None = None
+    """When it still works, but with less in reserve; who depends on it directly is degraded then too."""
+
+    @model_validator(mode="after")
+    def _degraded_before_down(self) -> Self:
+        early, late = self.degraded_when, self.down_when
+        if early and (early.share or 0.0) >= late.share and (early.at_least or 1) >= late.at_least:
+            raise ValueError(
+                "degraded_when is no sooner met than down_when, so the group is never degraded: "
+                f"ask for less than {late.share:.0%} or fewer than {late.at_least}"
+            )
+        return self

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 from unicodedata import normalize
 
-from monitor.model import Check, Condition, GroupRule, Node, Operator, Policy
+from monitor.model import UPTIME, Check, Condition, Effect, GroupRule, Node, Operator, Policy, Witness
 from monitor.settings import language
 from monitor.settings.blocks import CheckBlock, GroupBlock, MatchBlock, NodeBase, NodeBlock
 from monitor.settings.document import Tree
@@ -92,6 +92,7 @@ class Checks:
         row = self.rows[kind]
         policy = self._policy(block, row, spec, path)
         self._check_unique(f"{node}/{name}", row, spec, (*path, kind))
+        self._check_witness(block, row, spec, path)
         return Check(
             id=f"{node}/{name}",
             node=node,
@@ -101,8 +102,17 @@ class Checks:
             every=every,
             timeout=timeout,
             policy=policy,
-            effect=block.effect,
+            effect=Effect.NONE if block.witness and "effect" not in block.model_fields_set else block.effect,
+            witness=block.witness,
         )
+
+    def _check_witness(self, block: CheckBlock, row: Row, spec: Any, path: Path) -> None:
+        """A device testifies by how long it has been running: a kind that cannot tell is no witness. An anchor is nobody's."""
+        if block.witness and path[0] == "self":
+            self.draft.say((*path, "witness"), "an anchor is no witness: it says whether the monitor itself can see")
+        elif block.witness is Witness.DEVICE and UPTIME not in row.all_facts(spec):
+            able = ", ".join(name for name, each in self.rows.items() if UPTIME in each.facts)
+            self.draft.say((*path, "witness"), f"{row.name} does not report {UPTIME}: a device is asked by {able}")
 
     def _check_unique(self, check: str, row: Row, spec: Any, path: Path) -> None:
         """What two checks cannot have in common. A value that is not known yet is nobody's."""
@@ -166,6 +176,7 @@ class Nodes:
         members = self._members()
         self._check_parties()
         self._check_circles(members)
+        self._check_members_above(members)
         for name, ids in members.items():
             members[name] = tuple(each for each in ids if each in made or each in self.file.groups)
             if not members[name]:
@@ -181,7 +192,15 @@ class Nodes:
             if when.at_least > len(ids):
                 message = f"it has only {len(ids)} members for now: it is never down with fewer than {when.at_least}"
                 self.draft.say(("groups", name, "members"), message, warning=True)
-            rule = GroupRule(members=ids, share=when.share, at_least=when.at_least, within=when.within)
+            less = group.degraded_when
+            rule = GroupRule(
+                members=ids,
+                share=when.share,
+                at_least=when.at_least,
+                within=when.within,
+                degraded_share=less.share if less else None,
+                degraded_at_least=less.at_least if less else None,
+            )
             nodes[name] = self._node("groups", name, group, group=rule)
         self._check_former(nodes)
         return nodes, {check.id: check for checks in made.values() for check in checks}
@@ -283,7 +302,29 @@ class Nodes:
                 section = "nodes" if node in self.file.nodes else "groups"
                 message = f"depends on itself: {' → '.join(circle)}"
                 return self.draft.say((section, node, "depends_on"), message)
-        return None
+        message = f"is a member of itself: {' → '.join(circle)}"
+        return self.draft.say(("groups", circle[0], "members"), message)
+
+    def _check_members_above(self, members: Mapping[str, tuple[str, ...]]) -> None:
+        """A group explains its members' failures, so nothing that it depends on may be one of them, or depend on one of them."""
+        for group, ids in members.items():
+            way: dict[str, str] = {}
+            stack = [(group, parent) for parent in map(_composed, self.file.groups[group].depends_on)]
+            while stack:
+                below, node = stack.pop()
+                if node in way or node == group:
+                    continue
+                way[node] = below
+                if node in ids:
+                    circle = [node]
+                    while circle[0] != group:
+                        circle.insert(0, way[circle[0]])
+                    message = f"depends on its own member: {' → '.join(circle)}"
+                    self.draft.say(("groups", group, "depends_on"), message)
+                    break
+                block = self.file.nodes.get(node) or self.file.groups.get(node)
+                stack += [(node, parent) for parent in map(_composed, block.depends_on)] if block else []
+                stack += [(node, wider) for wider, inside in members.items() if node in inside]
 
     def _check_former(self, nodes: Mapping[str, Node]) -> None:
         taken: dict[str, str] = {}
