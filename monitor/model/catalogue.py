@@ -18,19 +18,27 @@ Language = Literal["vi", "en"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """`<fact> <op> <number with unit>`, the number already in the fact's base unit; `text` is what the person wrote."""
+    """`<fact> <op> <number with unit>`, the number already in the fact's base unit `unit`; `text` is what the person wrote.
+
+    With `over` the fact is taken over that time (a loss as lost of sent, any other fact as the mean of the rounds) instead of from one round.
+    With `times` the line is so many times what is normal for this very check, plus `value`.
+    """
 
     fact: str
     op: Operator
     value: float
     text: str
+    unit: str = "number"
+    over: timedelta | None = None
+    times: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """How outcomes become a verdict: `failures` in a row (rechecked every `recheck`) are down, `successes` in a row are up again.
 
-    `degraded` rounds in a row on the far side of a `degraded_if` line are degraded, and as many on the near side end it.
+    `degraded` rounds in a row on the far side of a `degraded_if` line are degraded, and as many on the near side end it. A line with a window
+    has waited already: it needs one round.
     """
 
     failures: int = 3
@@ -157,11 +165,15 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receiver:
-    """Somebody to tell: a name, a kind of `monitor.notify.KINDS`, and that kind's own spec."""
+    """Somebody to tell: a name, a kind of `monitor.notify.KINDS`, and that kind's own spec.
+
+    With `gather` the many messages of a storm are told as one; without, each goes by itself (to a machine that groups on its own).
+    """
 
     name: str
     kind: str
     spec: Any
+    gather: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,6 @@ Owns: defaults, thresholds against the facts of each kind, dependencies (none un
 Never: reads a file or looks at an environment.
 """
 
-import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from unicodedata import normalize
 from monitor.model import UPTIME, Check, Condition, Effect, GroupRule, Node, Operator, Policy, Witness
 from monitor.settings import language
 from monitor.settings.blocks import CheckBlock, GroupBlock, MatchBlock, NodeBase, NodeBlock
+from monitor.settings.circles import circles
 from monitor.settings.document import Tree
 from monitor.settings.kinds import Row
 from monitor.settings.problems import Problem, guess
@@ -175,8 +175,8 @@ class Nodes:
                     self.draft.say(("nodes", name), message, warning=True, at_key=True)
         members = self._members()
         self._check_parties()
-        self._check_circles(members)
-        self._check_members_above(members)
+        for path, message in circles(self.file.nodes, self.file.groups, members):
+            self.draft.say(path, message)
         for name, ids in members.items():
             members[name] = tuple(each for each in ids if each in made or each in self.file.groups)
             if not members[name]:
@@ -268,63 +268,6 @@ class Nodes:
                     if parent and _composed(parent) not in known:
                         message = f"there is no node {parent!r}{guess(parent, self.known)}"
                         self.draft.say((section, name, "depends_on", str(index)), message)
-
-    def _check_circles(self, members: Mapping[str, tuple[str, ...]]) -> None:
-        """A node that cannot work without itself, by whatever way round; a group cannot work without its members."""
-        needs = {
-            name: (*map(_composed, block.depends_on), *members.get(name, ()))
-            for name, block in (*self.file.nodes.items(), *self.file.groups.items())
-        }
-        done: set[str] = set()
-        for start in needs:
-            if start in done:
-                continue
-            way = {start: None}
-            stack = [(start, iter(needs[start]))]
-            while stack:
-                node, below = stack[-1]
-                need = next(below, None)
-                if need is None:
-                    stack.pop()
-                    way.pop(node)
-                    done.add(node)
-                elif need in way:
-                    self._say_circle([*list(way)[list(way).index(need) :], need])
-                elif need in needs and need not in done:
-                    way[need] = None
-                    stack.append((need, iter(needs[need])))
-
-    def _say_circle(self, circle: list[str]) -> None:
-        """Told at the first node of it that is no group, where it depends on the next."""
-        blocks: dict[str, NodeBlock | GroupBlock] = {**self.file.nodes, **self.file.groups}
-        for node, need in itertools.pairwise(circle):
-            if need in map(_composed, blocks[node].depends_on):
-                section = "nodes" if node in self.file.nodes else "groups"
-                message = f"depends on itself: {' → '.join(circle)}"
-                return self.draft.say((section, node, "depends_on"), message)
-        message = f"is a member of itself: {' → '.join(circle)}"
-        return self.draft.say(("groups", circle[0], "members"), message)
-
-    def _check_members_above(self, members: Mapping[str, tuple[str, ...]]) -> None:
-        """A group explains its members' failures, so nothing that it depends on may be one of them, or depend on one of them."""
-        for group, ids in members.items():
-            way: dict[str, str] = {}
-            stack = [(group, parent) for parent in map(_composed, self.file.groups[group].depends_on)]
-            while stack:
-                below, node = stack.pop()
-                if node in way or node == group:
-                    continue
-                way[node] = below
-                if node in ids:
-                    circle = [node]
-                    while circle[0] != group:
-                        circle.insert(0, way[circle[0]])
-                    message = f"depends on its own member: {' → '.join(circle)}"
-                    self.draft.say(("groups", group, "depends_on"), message)
-                    break
-                block = self.file.nodes.get(node) or self.file.groups.get(node)
-                stack += [(node, parent) for parent in map(_composed, block.depends_on)] if block else []
-                stack += [(node, wider) for wider, inside in members.items() if node in inside]
 
     def _check_former(self, nodes: Mapping[str, Node]) -> None:
         taken: dict[str, str] = {}
