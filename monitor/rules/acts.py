@@ -10,6 +10,7 @@ from datetime import datetime
 
 from monitor.model import EventType, Incident, IncidentState
 from monitor.rules.draft import Draft
+from monitor.rules.habit import accepted
 from monitor.rules.history import record, stop_clock
 from monitor.rules.incidents import MAINTENANCE
 
@@ -71,7 +72,7 @@ def resolve(
     text: str = "",
     version: int | None = None,
 ) -> Incident:
-    """Close by hand: no other incident opens before the node has worked again."""
+    """Close by hand: no other incident opens before the node has worked again. A degradation closed so is accepted: this is how it is now."""
     incident = _active(draft, incident_id, version)
     new = stop_clock(
         replace(
@@ -87,7 +88,18 @@ def resolve(
     state = draft.node(incident.node)
     if state.failed_at is not None or incident.degradation:
         draft.nodes[incident.node] = replace(state, dismissed=True)
+    if incident.degradation:
+        _accept(draft, incident.node)
     return record(draft, new, EventType.RESOLVED, now, by=by, text=text)
+
+
+def _accept(draft: Draft, node: str) -> None:
+    """What is ill at the node now is how it is now: its normal is learned anew."""
+    for check in [id for id in draft.world.habits if id.startswith(f"{node}/")]:
+        habit = draft.habit(check)
+        new = accepted(habit)
+        if new is not habit:
+            draft.learn(new, stored=True)
 
 
 def _known(draft: Draft, id: str, version: int | None) -> Incident:

@@ -19,6 +19,7 @@ from monitor.model import (
     Transition,
     Window,
 )
+from monitor.model.habits import Habit, Learned
 
 Value = TypeVar("Value")
 
@@ -41,12 +42,14 @@ class MonitorState:
 class World:
     """Everything judged so far, as last committed. Only `Draft.apply` and a reload change it.
 
-    Stored are `checks`, `nodes` and `incidents`: the active ones, and those closed of late (an hour is enough: they may come back).
+    Stored are `checks`, `nodes` and `incidents`: the active ones, and those closed of late (an hour is enough: they may come back); and of
+    `habits` what is normal. Windows begin empty, and a check that has left keeps its habit: it may come back.
     The rest is made from these and from what arrives: `seen` (start of each check's latest outcome that saw), `unwell` (nodes with a failure
     that is judged or may become one, since when), and the work that waits for the next tick.
     """
 
     checks: dict[str, CheckState] = field(default_factory=dict)
+    habits: dict[str, Habit] = field(default_factory=dict)
     nodes: dict[str, NodeState] = field(default_factory=dict)
     incidents: dict[str, Incident] = field(default_factory=dict)
     monitor: MonitorState = MonitorState()
@@ -68,11 +71,17 @@ class World:
 
     @classmethod
     def remember(
-        cls, *, checks: Iterable[CheckState] = (), nodes: Iterable[NodeState] = (), incidents: Iterable[Incident] = ()
+        cls,
+        *,
+        checks: Iterable[CheckState] = (),
+        nodes: Iterable[NodeState] = (),
+        incidents: Iterable[Incident] = (),
+        habits: Iterable[Learned] = (),
     ) -> "World":
         """The world out of the store. Follow it with `resume`, which makes the derived parts and says what the pause means."""
         world = cls(
             checks={state.check: state for state in checks},
+            habits={one.check: Habit(check=one.check, normals=one.normals) for one in habits},
             nodes={state.node: state for state in nodes},
             incidents={incident.id: incident for incident in incidents},
         )
@@ -91,13 +100,16 @@ class World:
 class Draft:
     """An overlay on a world: reads through, collects what changes. `apply` writes it down; dropped, it never was.
 
-    To be stored in one transaction: `checks`, `nodes`, `incidents` (changed ones only), `transitions`, `events`, in the order they came.
+    To be stored in one transaction: `checks`, `learned` (habits whose normals changed), `nodes`, `incidents` (changed ones only),
+    `transitions`, `events`, in the order they came.
     `rechecks` are wishes to the schedule. `gone` are ids of nodes and checks that left the configuration.
     """
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.checks: dict[str, CheckState] = {}
+        self.habits: dict[str, Habit] = {}
+        self.learned: dict[str, Habit] = {}
         self.nodes: dict[str, NodeState] = {}
         self.incidents: dict[str, Incident] = {}
         self.transitions: list[Transition] = []
@@ -123,11 +135,22 @@ class Draft:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to store (what is only remembered may still have moved)."""
-        return not (self.checks or self.nodes or self.incidents or self.transitions or self.events or self.gone)
+        kept = self.checks or self.nodes or self.incidents or self.transitions or self.events
+        return not (kept or self.gone or self.learned)
 
     def check(self, id: str) -> CheckState:
         """The check as it stands in this draft; one never seen is `unknown`."""
         return self.checks.get(id) or self.world.checks.get(id) or CheckState(check=id)
+
+    def habit(self, id: str) -> Habit:
+        """How the check usually measures, as it stands in this draft."""
+        return self.habits.get(id) or self.world.habits.get(id) or Habit(check=id)
+
+    def learn(self, habit: Habit, *, stored: bool) -> None:
+        """Keep this version of a habit; `stored` when what is normal has changed."""
+        self.habits[habit.check] = habit
+        if stored:
+            self.learned[habit.check] = habit
 
     def node(self, id: str) -> NodeState:
         """The node as it stands in this draft; one never judged is `unknown`."""
@@ -185,6 +208,7 @@ class Draft:
         """Write the overlay into the world: call it once, after the commit."""
         world = self.world
         world.checks.update(self.checks)
+        world.habits.update(self.habits)
         world.nodes.update(self.nodes)
         world.incidents.update(self.incidents)
         world.seen.update(self.seen)

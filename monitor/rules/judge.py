@@ -4,22 +4,31 @@ Owns: counting in a row, back-dating, hysteresis, and what a blind round does to
 
 The laws, each tested against a naive recount: `failures` failed outcomes in a row are down from the start of the first; `successes` good ones in
 a row are up from the start of the first; `degraded` rounds on the far side of a `degraded_if` line are degraded from the first, and as many on
-the near side end it. Out of `unknown` one good outcome is enough. A blind outcome touches no counter and no verdict: its time is unknown
-and nothing else, also inside an outage that is judged later and back-dated across it.
+the near side end it (what looks back over a window needs one round to begin). Out of `unknown` one good outcome is enough. A blind outcome
+touches no counter and no verdict: its time is unknown and nothing else, also inside an outage that is judged later and back-dated across it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import eq, ge, gt, le, lt, ne
+from typing import Final
 
 from monitor.model import CheckState, Condition, Policy, Shown, State, Transition
+from monitor.model.habits import crossing
 from probes.contract import Outcome, Reason, Seen
 
 REMEMBERED = 18
 """Rows of a check's ledger kept in its state. A late verdict corrects the rows since its streak began: at most two for each round of it."""
 
-_COMPARE = {"<": lt, "<=": le, ">": gt, ">=": ge, "==": eq, "!=": ne}
+COMPARE: Final[Mapping[str, Callable[[float, float], bool]]] = {
+    "<": lt,
+    "<=": le,
+    ">": gt,
+    ">=": ge,
+    "==": eq,
+    "!=": ne,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +48,23 @@ class Step:
         return (self.transition, *self.corrections) if self.transition else self.corrections
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the conditions say of one good outcome where they take more than the outcome itself: the detail of the first that is true, if any.
+
+    `at_once`: the line that is crossed looks back over a window, and needs no further rounds to be believed.
+    """
+
+    down: str | None = None
+    degraded: str | None = None
+    at_once: bool = False
+
+
 def holds(conditions: tuple[Condition, ...], facts: Mapping[str, float]) -> Condition | None:
     """The first condition that is true. A fact that is missing, or no number, makes its condition false."""
     for condition in conditions:
         fact = facts.get(condition.fact)
-        if fact is not None and fact == fact and _COMPARE[condition.op](fact, condition.value):
+        if fact is not None and fact == fact and COMPARE[condition.op](fact, condition.value):
             return condition
     return None
 
@@ -66,18 +87,40 @@ def settled(state: CheckState, outcome: Outcome, policy: Policy) -> bool:
     return state.state is State.DEGRADED and holds(policy.degraded_if, outcome.facts) is not None
 
 
-def step(state: CheckState, outcome: Outcome, policy: Policy, now: datetime) -> Step:
-    """Judge one outcome. An outcome that started before one already judged is ignored."""
+def settled_as(state: CheckState, said: Said) -> bool:
+    """The same of a good outcome whose conditions are worked out already."""
+    if state.blind_since is not None:
+        return False
+    if said.down is not None:
+        return state.state is State.DOWN and not state.successes
+    if state.failures or state.degraded:
+        return False
+    return state.state is (State.UP if said.degraded is None else State.DEGRADED)
+
+
+def step(state: CheckState, outcome: Outcome, policy: Policy, now: datetime, said: Said | None = None) -> Step:
+    """Judge one outcome. An outcome that started before one already judged is ignored. `said` stands for the policy's conditions."""
     if state.seen_at is not None and outcome.started_at < state.seen_at:
         return Step(state)
     if outcome.seen is Seen.BLIND:
         return _blinded(state, outcome, policy, now)
-    crossed = None if outcome.seen is Seen.FAILED else holds(policy.down_if, outcome.facts)
     if outcome.seen is Seen.FAILED:
         return _failed(state, outcome, policy, now, outcome.reason, outcome.detail)
-    if crossed is not None:
-        return _failed(state, outcome, policy, now, Reason.DOWN_IF, crossed.text)
-    return _good(state, outcome, policy, now)
+    if said is None:
+        said = _plainly(policy, outcome.facts)
+    if said.down is not None:
+        return _failed(state, outcome, policy, now, Reason.DOWN_IF, said.down)
+    return _good(state, outcome, policy, now, said)
+
+
+def _plainly(policy: Policy, facts: Mapping[str, float]) -> Said:
+    """What the conditions say that look at this outcome alone."""
+    hard = holds(policy.down_if, facts)
+    soft = None if hard is not None else holds(policy.degraded_if, facts)
+    return Said(
+        None if hard is None else hard.text,
+        None if soft is None else crossing(soft.fact, facts[soft.fact], soft.op, soft.value, soft.unit),
+    )
 
 
 def _blinded(state: CheckState, outcome: Outcome, policy: Policy, now: datetime) -> Step:
@@ -121,9 +164,9 @@ def _failed(state: CheckState, outcome: Outcome, policy: Policy, now: datetime, 
     return _verdict(new, State.DOWN, at, now, reason, detail)
 
 
-def _good(state: CheckState, outcome: Outcome, policy: Policy, now: datetime) -> Step:
+def _good(state: CheckState, outcome: Outcome, policy: Policy, now: datetime, said: Said) -> Step:
     at = outcome.started_at
-    soft = holds(policy.degraded_if, outcome.facts)
+    soft = said.degraded
     if state.state is State.DOWN:
         first = state.successes == 0
         new = replace(
@@ -150,11 +193,11 @@ def _good(state: CheckState, outcome: Outcome, policy: Policy, now: datetime) ->
         streak_at=at if first else state.streak_at,
         before_at=state.seen_at if first else state.before_at,
     )
-    if new.degraded < policy.degraded:
+    if new.degraded < (1 if said.at_once else policy.degraded):
         return _looked(new, state, at, now, None)
     if soft is None:
         return _verdict(new, State.UP, at, now, Reason.OK, outcome.detail)
-    return _verdict(new, State.DEGRADED, at, now, Reason.OK, soft.text)
+    return _verdict(new, State.DEGRADED, at, now, Reason.OK, soft)
 
 
 def _looked(new: CheckState, old: CheckState, at: datetime, now: datetime, recheck_at: datetime | None) -> Step:

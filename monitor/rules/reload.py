@@ -111,6 +111,8 @@ def _carry_check(draft: Draft, former: str, id: str) -> None:
         return
     draft.checks[id] = replace(old, check=id)
     draft.gone.add(former)
+    if former in draft.world.habits:
+        draft.learn(replace(draft.world.habits[former], check=id), stored=True)
     if former in draft.world.seen:
         draft.seen[id] = draft.world.seen[former]
 

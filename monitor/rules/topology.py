@@ -5,9 +5,10 @@ part. Never: looks at a state; that is the business of `nodes`.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from monitor.model import MONITOR, Catalogue, Check, Effect, Node, SelfCheck, Severity
+from monitor.rules.habit import Needs, needs
 
 MONITOR_NODE = Node(id=MONITOR, name="Giám sát", type="monitor", severity=Severity.CRITICAL)
 """What stands for ourselves wherever a node is asked for: in messages, in routes, on the page."""
@@ -20,6 +21,8 @@ class House:
     `parents` are the nodes it depends on and `children` those that depend on it, both directly; `depends` is the closure of `parents`.
     `above` are all that stand directly above: its parents and the groups it is a member of; for a group also the wider groups, and whatever
     all its members depend on. `ancestors` is its closure, highest first; `descendants` the reverse, highest first too.
+    `witnesses` are a node's checks that testify when it fails; `kin` are the nodes with checks by type, carrier and region (a label).
+    `habits` says what the checks whose conditions look back have to remember; all others are not in it.
     `rank` orders nodes from the top: whatever explains stands before what it explains.
     """
 
@@ -34,8 +37,11 @@ class House:
     groups: Mapping[str, tuple[str, ...]]
     members: Mapping[str, tuple[str, ...]]
     decisive: Mapping[str, tuple[Check, ...]]
+    witnesses: Mapping[str, tuple[Check, ...]]
+    kin: Mapping[tuple[str, str, str], tuple[str, ...]]
     rank: Mapping[str, int]
     monitor: SelfCheck
+    habits: Mapping[str, Needs] = field(default_factory=dict)
 
     @staticmethod
     def build(catalogue: Catalogue) -> "House":
@@ -81,9 +87,29 @@ class House:
             groups=groups,
             members=members,
             decisive={id: tuple(list_) for id, list_ in decisive.items()},
+            witnesses=_witnesses(catalogue),
+            kin=_kin(node for node in nodes.values() if decisive[node.id]),
             rank=rank,
             monitor=catalogue.monitor,
+            habits={id: needed for id, check in catalogue.checks.items() if (needed := needs(check)) is not None},
         )
+
+
+def _witnesses(catalogue: Catalogue) -> dict[str, tuple[Check, ...]]:
+    """The checks that testify, by node; a node without any has no entry."""
+    found: dict[str, list[Check]] = {}
+    for check in catalogue.checks.values():
+        if check.witness is not None:
+            found.setdefault(check.node, []).append(check)
+    return {id: tuple(list_) for id, list_ in found.items()}
+
+
+def _kin(nodes: Iterable[Node]) -> dict[tuple[str, str, str], tuple[str, ...]]:
+    """Who is like whom: of one type, carrier and region."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for node in nodes:
+        found.setdefault((node.type, node.carrier, node.labels.get("region", "")), []).append(node.id)
+    return {key: tuple(list_) for key, list_ in found.items()}
 
 
 def _closure(id: str, above: Mapping[str, Iterable[str]]) -> tuple[str, ...]:

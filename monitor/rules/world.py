@@ -7,7 +7,7 @@ order make the same draft, ids and sequences included.
     for check, outcome in batch:
         observe(draft, house, check, outcome, now)
     tick(draft, house, windows, now)
-    ...commit draft.checks, .nodes, .transitions, .incidents, .events...
+    ...commit draft.checks, .learned, .nodes, .transitions, .incidents, .events...
     draft.apply()
 """
 
@@ -21,8 +21,9 @@ from monitor.rules import asking, groups, nodes
 from monitor.rules.acts import Conflict, NoSuchIncident, acknowledge, comment, pause, resolve, resume_clock
 from monitor.rules.advance import advance
 from monitor.rules.draft import Draft, MonitorState, World
+from monitor.rules.habit import take
 from monitor.rules.incidents import releases, settle
-from monitor.rules.judge import settled, step
+from monitor.rules.judge import settled, settled_as, step
 from monitor.rules.outcomes import absorb
 from monitor.rules.reload import reconcile, resume
 from monitor.rules.sight import blind_window, observe_anchors
@@ -64,16 +65,21 @@ def observe(draft: Draft, house: House, check_id: str, outcome: Outcome, now: da
     at = outcome.started_at
     if seen is not None and at < seen:
         return
-    state = draft.check(check_id)
+    state, said = draft.check(check_id), None
     if draft.monitor.cut_since is None:
-        if settled(state, outcome, check.policy):
+        needed = house.habits.get(check_id)
+        if needed is not None and outcome.seen is not Seen.BLIND:
+            reading = take(draft.habit(check_id), needed, check, state, outcome)
+            draft.learn(reading.habit, stored=reading.learned)
+            said = reading.said if outcome.seen is Seen.OK else None
+        if settled(state, outcome, check.policy) if said is None else settled_as(state, said):
             draft.seen[check_id] = at
             return
     elif outcome.seen is not Seen.BLIND:
         outcome = replace(outcome, seen=Seen.BLIND, reason=Reason.OWN_NETWORK)
     if seen is not None and seen != state.seen_at:
         state = replace(state, seen_at=seen)
-    absorb(draft, house, check, state, step(state, outcome, check.policy, now), now)
+    absorb(draft, house, check, state, step(state, outcome, check.policy, now, said), now)
 
 
 def tick(draft: Draft, house: House, windows: Sequence[Window], now: datetime) -> None:
