@@ -49,7 +49,7 @@ def _next(incident: Incident) -> datetime:
         moments += [base + incident.target * share for share in incident.warn_at if share not in incident.warned]
         if incident.breached_at is None:
             moments.append(base + incident.target)
-    if incident.told_at is not None and len(incident.affected) > incident.told_affected:
+    if incident.told_at is not None and _has_news(incident):
         moments.append(incident.told_at + NEWS_AFTER)
     return min(moments)
 
@@ -115,12 +115,22 @@ def _clock(draft: Draft, incident: Incident, now: datetime, *, until: datetime) 
 
 
 def _news(draft: Draft, incident: Incident, now: datetime) -> Incident:
-    """Those who were told of fewer affected nodes hear of the others, seldom enough."""
+    """Those who were told of fewer affected nodes, or that it was another's fault, hear of it, seldom enough."""
     if incident.told_at is None or incident.maintenance or incident.flapping:
         return incident
-    if len(incident.affected) <= incident.told_affected:
+    if not _has_news(incident):
         return incident
     first = incident.told_at <= incident.opened_at
     if now < incident.told_at + (NEWS_AFTER if first else NEWS_AGAIN):
         return incident
-    return record(draft, incident, EventType.UPDATED, now, data={"affected": len(incident.affected)})
+    data: dict[str, object] = {"affected": len(incident.affected)}
+    if incident.ground is not None and incident.ground.verdict != incident.told_verdict:
+        data |= {"whose": incident.ground.whose.value, "confidence": incident.ground.confidence.value}
+    return record(draft, incident, EventType.UPDATED, now, data=data)
+
+
+def _has_news(incident: Incident) -> bool:
+    """Whether more is affected than was told, or it is said to be another's fault than was told, or more surely so."""
+    ground = incident.ground
+    turned = ground is not None and bool(incident.told_verdict) and ground.verdict != incident.told_verdict
+    return turned or len(incident.affected) > incident.told_affected

@@ -34,6 +34,11 @@ def parents(draft: Draft, house: House, node: str, now: datetime) -> None:
     ask(draft, [check for id in house.depends[node] for check in house.decisive[id]], now)
 
 
+def witnesses(draft: Draft, house: House, node: str, now: datetime) -> None:
+    """A node's first failure, its incident, its first good answer after an outage: what do those say who can tell whose fault it is?"""
+    ask(draft, house.witnesses.get(node, ()), now)
+
+
 def siblings(draft: Draft, house: House, group: str, now: datetime) -> None:
     """Three members failing inside the window: ask all the others. The first that come back to a failing group: ask those that have not.
 

@@ -65,6 +65,13 @@ class World:
     touched: set[str] = field(default_factory=set)
     turned: set[str] = field(default_factory=set)
     ticked: datetime | None = None
+    booted: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
+    """By node: since when its device has been running, and when it was asked."""
+    stirred: set[str] = field(default_factory=set)
+    """Nodes about which something new is known, for the grounds of the incidents they bear upon."""
+    unsure: set[str] = field(default_factory=set)
+    """Incidents whose ground is to be looked at again, and when each last was."""
+    reviewed: dict[str, datetime] = field(default_factory=dict)
     due: dict[str, tuple[Incident, datetime]] = field(default_factory=dict)
     """Until when time alone changes nothing about this very version of an incident: a note, true of any draft."""
     windows: tuple[Window, ...] = ()
@@ -129,6 +136,10 @@ class Draft:
         self.waiting = set(world.waiting)
         self.touched = set(world.touched)
         self.turned = set(world.turned)
+        self.booted: dict[str, tuple[datetime, datetime]] = {}
+        self.stirred = set(world.stirred)
+        self.unsure = set(world.unsure)
+        self.reviewed: dict[str, datetime] = {}
         self.ticked = world.ticked
         self.forgotten: set[str] = set()
 
@@ -191,6 +202,14 @@ class Draft:
         """When this check, or the members of this group, were last asked out of turn."""
         return self.asked.get(key) or self.world.asked.get(key)
 
+    def booted_at(self, node: str) -> tuple[datetime, datetime] | None:
+        """Since when the node's device has been running, and when it was asked."""
+        return self.booted.get(node) or self.world.booted.get(node)
+
+    def reviewed_at(self, incident: str) -> datetime | None:
+        """When the incident's ground was last looked at."""
+        return self.reviewed.get(incident) or self.world.reviewed.get(incident)
+
     def put(self, incident: Incident) -> None:
         """Keep this version of an incident."""
         self.incidents[incident.id] = incident
@@ -222,9 +241,13 @@ class Draft:
         world.monitor, world.windows, world.covered = self.monitor, self.windows, self.covered
         world.active, world.dirty, world.waiting = self.active, self.dirty, self.waiting
         world.touched, world.turned, world.ticked = self.touched, self.turned, self.ticked
+        world.stirred, world.unsure = self.stirred, self.unsure
+        world.booted.update(self.booted)
+        world.reviewed.update(self.reviewed)
         for id in self.forgotten:
             incident = world.incidents.pop(id, None)
             world.due.pop(id, None)
+            world.reviewed.pop(id, None)
             if incident is not None and world.latest.get(incident.node) == id:
                 del world.latest[incident.node]
 

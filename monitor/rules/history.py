@@ -44,7 +44,8 @@ def record(
     told = type.told and not quiet
     new = replace(incident, sequence=incident.sequence + 1, version=incident.version + 1)
     if told and (type in OPENING or type is EventType.UPDATED):
-        new = replace(new, told_at=now, told_affected=len(new.affected))
+        verdict = new.ground.verdict if new.ground is not None else ""
+        new = replace(new, told_at=now, told_affected=len(new.affected), told_verdict=verdict)
     draft.put(new)
     details = dict(data or {})
     if quiet:

@@ -17,10 +17,13 @@ from datetime import datetime, timedelta
 from monitor.model import Affected, EventType, Incident, IncidentState, Node, NodeState, State, Window
 from monitor.rules import groups
 from monitor.rules import nodes as judged
+from monitor.rules.asking import witnesses
 from monitor.rules.draft import Draft
+from monitor.rules.fault import attribute, concluded
 from monitor.rules.groups import explained, gathering
 from monitor.rules.history import identity, record, stop_clock
 from monitor.rules.nodes import WELL, started
+from monitor.rules.testimony import Hearing
 from monitor.rules.topology import House
 
 REOPEN = timedelta(minutes=10)
@@ -157,6 +160,8 @@ def _clear(turn: Round, node: Node, state: NodeState, since: datetime) -> bool:
     draft, house = turn.draft, turn.house
     if any(not _answered_well(turn, id, since) for id in house.ancestors[node.id]):
         return False
+    if node.id in house.witnesses and Hearing(draft, house, since).pending(node.id):
+        return False
     if node.id in house.members:
         for member in house.members[node.id]:
             if draft.unwell_since(member) is not None and not draft.node(member).state.failing:
@@ -239,6 +244,8 @@ def _open(turn: Round, node: Node, state: NodeState, since: datetime, *, degrada
         type = EventType.OPENED
     if window is not None:
         incident = replace(incident, maintenance=True, paused_since=max(since, window.start), pause_reason=MAINTENANCE)
+    incident = replace(incident, ground=attribute(draft, turn.house, replace(incident, ground=None), now))
+    witnesses(draft, turn.house, node.id, now)
     incident = record(draft, incident, type, now, data={"flapping": True} if state.flapping else None)
     draft.latest[node.id] = incident.id
     for one in affected:
@@ -305,6 +312,7 @@ def _resolve(turn: Round, incident: Incident, at: datetime) -> None:
     closed = stop_clock(
         replace(incident, state=IncidentState.RESOLVED, resolved_at=at, closed_at=turn.now, flapping=False), at
     )
+    closed = replace(closed, ground=concluded(turn.draft, turn.house, incident, at))
     if closed.breached_at is not None and at - closed.started_at - closed.paused <= closed.target:
         closed = replace(closed, breached_at=None)
     record(turn.draft, closed, EventType.RESOLVED, turn.now)

@@ -24,6 +24,10 @@ def absorb(draft: Draft, house: House, check: Check, old: CheckState, step: Step
     draft.transitions.extend(rows)
     if step.recheck_at is not None:
         draft.rechecks.append(Recheck(check=check.id, at=step.recheck_at))
+    if rows or new.failures != old.failures:
+        draft.stirred.add(check.node)
+    if new.successes and not old.successes:
+        asking.witnesses(draft, house, check.node, now)
     if check.effect is Effect.NONE or check.node not in house.decisive:
         return
     if check.effect is Effect.DOWN:
@@ -44,3 +48,4 @@ def _suspect(draft: Draft, house: House, check: Check, old: CheckState, new: Che
         return
     draft.touched.update(house.groups[check.node])
     asking.parents(draft, house, check.node, now)
+    asking.witnesses(draft, house, check.node, now)

@@ -122,9 +122,19 @@ def _rename_incident(incident: Incident, renamed: dict[str, str]) -> Incident:
         replace(one, node=renamed[one.node]) if one.node in renamed else one for one in incident.affected
     )
     node = renamed.get(incident.node, incident.node)
-    if node == incident.node and affected == incident.affected:
+    ground = incident.ground
+    if ground is not None:
+        said = tuple(replace(one, subject=_renamed_subject(one.subject, renamed)) for one in ground.testimony)
+        ground = replace(ground, testimony=said)
+    if (node, affected, ground) == (incident.node, incident.affected, incident.ground):
         return incident
-    return replace(incident, node=node, affected=affected, version=incident.version + 1)
+    return replace(incident, node=node, affected=affected, ground=ground, version=incident.version + 1)
+
+
+def _renamed_subject(subject: str, renamed: dict[str, str]) -> str:
+    """A node's new id, or a check's of it."""
+    node, slash, check = subject.partition("/")
+    return f"{renamed[node]}{slash}{check}" if node in renamed else subject
 
 
 def resume(draft: Draft, house: House, gap: Gap | None, now: datetime) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from monitor.model import MONITOR, EventType, Incident, IncidentState, Severity
-from monitor.rules import judge
+from monitor.rules import fault, judge
 from monitor.rules.asking import ask
 from monitor.rules.draft import Draft, MonitorState
 from monitor.rules.history import identity, record
@@ -40,11 +40,11 @@ def observe_anchors(
         since = draft.monitor.good_at or began
         draft.monitor = MonitorState(cut_since=since, good_at=draft.monitor.good_at)
         silent = sum(not answered for answered in answers.values())
-        _cut(draft, house, since, now, f"{silent}/{len(answers)}")
+        _cut(draft, house, since, now, f"{silent}/{len(answers)}", answers)
     return good
 
 
-def _cut(draft: Draft, house: House, since: datetime, now: datetime, detail: str) -> None:
+def _cut(draft: Draft, house: House, since: datetime, now: datetime, detail: str, answers: Mapping[str, bool]) -> None:
     """Everything is unknown from the last moment we are sure of: the last good round, or a later outcome that saw."""
     incident = Incident(
         id=identity(MONITOR, since),
@@ -57,6 +57,7 @@ def _cut(draft: Draft, house: House, since: datetime, now: datetime, detail: str
         opened_at=now,
         target=TARGET,
         evidence=", ".join(anchor.id for anchor in house.monitor.anchors),
+        ground=fault.blindness(house, answers, since),
     )
     earlier = draft.incident(incident.id)
     if earlier is not None:

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from heapq import heapify, heappop, heappush
 
 from monitor.model import IncidentState, Window
-from monitor.rules import asking, groups, nodes
+from monitor.rules import asking, grounds, groups, nodes
 from monitor.rules.acts import Conflict, NoSuchIncident, acknowledge, comment, pause, resolve, resume_clock
 from monitor.rules.advance import advance
 from monitor.rules.draft import Draft, MonitorState, World
@@ -65,6 +65,8 @@ def observe(draft: Draft, house: House, check_id: str, outcome: Outcome, now: da
     at = outcome.started_at
     if seen is not None and at < seen:
         return
+    if check.witness is not None:
+        grounds.hear(draft, check, outcome)
     state, said = draft.check(check_id), None
     if draft.monitor.cut_since is None:
         needed = house.habits.get(check_id)
@@ -102,6 +104,8 @@ def tick(draft: Draft, house: House, windows: Sequence[Window], now: datetime) -
         releases(draft, house, now)
         _propagate(draft, house, now)
         settle(draft, house, now)
+    if draft.active or draft.stirred:
+        grounds.review(draft, house, now)
     if draft.active:
         advance(draft, now)
     if len(draft.world.incidents) > len(draft.active):
