@@ -109,7 +109,8 @@ class CheckBlock(OneKind):
     witness: Witness | None = None
     """What it testifies to when its node fails, so that it can be said whose fault it is."""
     degraded_if: Words = ()
-    """`<fact> <op> <number with unit>`: beyond any of these lines it is degraded; a kind may have its own where none is written."""
+    """`<fact> <op> <number with unit>`, `loss >= 5% over 10m`, `rtt > 3 x normal + 20ms`: beyond any of these lines it is degraded; a kind may
+    have its own where none is written."""
     down_if: Words = ()
     """Beyond any of these lines a run counts as failed."""
 

@@ -4,17 +4,18 @@ Owns: defaults, thresholds against the facts of each kind, dependencies (none un
 Never: reads a file or looks at an environment.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 from unicodedata import normalize
 
-from monitor.model import UPTIME, Check, Condition, Effect, GroupRule, Node, Operator, Policy, Witness
+from monitor.model import UPTIME, Check, Condition, Effect, GroupRule, Node, Policy, Witness
 from monitor.settings import language
 from monitor.settings.blocks import CheckBlock, GroupBlock, MatchBlock, NodeBase, NodeBlock
 from monitor.settings.circles import circles
+from monitor.settings.conditions import condition
 from monitor.settings.document import Tree
 from monitor.settings.kinds import Row
 from monitor.settings.problems import Problem, guess
@@ -22,10 +23,6 @@ from monitor.settings.references import UNSET
 from monitor.settings.sentences import Path, follow, span
 from monitor.settings.validate import Validation
 from probes.contract import Fact
-from probes.units import quantity
-
-_OPERATORS: Final[Mapping[str, Operator]] = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "==": "==", "!=": "!="}
-_CONDITION = re.compile(r"\s*(\w+)\s*(<=|>=|==|!=|<|>)\s*(\S.*?)\s*")
 
 
 @dataclass(slots=True)
@@ -54,19 +51,6 @@ class Draft:
         return follow(self.validation.root, path)[1]
 
 
-def condition(text: str, facts: Mapping[str, Fact]) -> Condition:
-    """`loss >= 1%` over a kind's facts, the number in the fact's base unit; ValueError says what is wrong."""
-    match = _CONDITION.fullmatch(text)
-    if match is None:
-        raise ValueError(f"{text!r} is not a condition: write <fact> <op> <number>, such as seconds > 3")
-    name, sign, number = match[1], match[2], match[3]
-    if name not in facts:
-        near = guess(name, facts) or f": it has {', '.join(facts)}"
-        raise ValueError(f"{name!r} is not a fact of this kind{near}")
-    value = quantity(number, facts[name].unit)
-    return Condition(fact=name, op=_OPERATORS[sign], value=value, text=text.strip())
-
-
 class Checks:
     """Builds the checks of one file."""
 
@@ -90,7 +74,7 @@ class Checks:
             message = f"timeout {span(timeout)} must be shorter than every {span(every)}{source}"
             self.draft.say((*path, where) if where else path, message, at_key=not where)
         row = self.rows[kind]
-        policy = self._policy(block, row, spec, path)
+        policy = self._policy(block, row, spec, path, every)
         self._check_unique(f"{node}/{name}", row, spec, (*path, kind))
         self._check_witness(block, row, spec, path)
         return Check(
@@ -124,7 +108,7 @@ class Checks:
             if other != check:
                 self.draft.say((*path, name), f"{other} has the same {name}: each needs its own")
 
-    def _policy(self, block: CheckBlock, row: Row, spec: Any, path: Path) -> Policy:
+    def _policy(self, block: CheckBlock, row: Row, spec: Any, path: Path, every: timedelta) -> Policy:
         confirm = self.defaults.confirm.model_copy(update=dict(row.confirm))
         facts = row.all_facts(spec)
         if block.confirm is not None:
@@ -139,15 +123,18 @@ class Checks:
                 block.degraded_if if "degraded_if" in block.model_fields_set else row.degraded_if,
                 facts,
                 (*path, "degraded_if"),
+                every,
             ),
-            down_if=self._conditions(block.down_if, facts, (*path, "down_if")),
+            down_if=self._conditions(block.down_if, facts, (*path, "down_if"), every),
         )
 
-    def _conditions(self, texts: Iterable[str], facts: Mapping[str, Fact], path: Path) -> tuple[Condition, ...]:
+    def _conditions(
+        self, texts: Iterable[str], facts: Mapping[str, Fact], path: Path, every: timedelta
+    ) -> tuple[Condition, ...]:
         made = []
         for index, text in enumerate(texts):
             try:
-                made.append(condition(text, facts))
+                made.append(condition(text, facts, every))
             except ValueError as error:
                 self.draft.say((*path, str(index)), str(error))
         return tuple(made)
