@@ -4,26 +4,21 @@ A thread steps into the namespace to open the engine's socket there; the loop th
 """
 
 import asyncio
-import ctypes
 import errno
 import fcntl
 import os
 import socket
 import struct
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from ipaddress import ip_address
-
-import pytest
 
 from probes.contract import ProbeError
 from probes.echo_socket import open_echo_socket
+from tests.network.namespaces import Namespace, must_run
 
 _TUNSETIFF = 0x400454CA
 _IFF_TUN_NO_PI = 0x1001
-_CLONE_NEWNET = 0x40000000
-
 
 _ROADS = """\
 link set lo up
@@ -36,12 +31,6 @@ route add fd00:130::/32 dev province
 """
 
 
-def _call(name: str, *arguments: int) -> None:
-    """A system call that Python 3.11 does not have."""
-    if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments):
-        raise OSError(ctypes.get_errno(), name)
-
-
 def _allowed() -> str:
     """Why ICMP cannot be tested here; empty when it can."""
     try:
@@ -51,14 +40,8 @@ def _allowed() -> str:
     return ""
 
 
-def _must(reason: str) -> pytest.MarkDecorator:
-    if reason and os.environ.get("CI") == "true":
-        raise RuntimeError(f"under CI these tests must run: {reason}")
-    return pytest.mark.skipif(bool(reason), reason=reason)
-
-
-needs_icmp = _must(_allowed())
-needs_province = _must("" if os.geteuid() == 0 and os.path.exists("/dev/net/tun") else "no root or no /dev/net/tun")
+needs_icmp = must_run(_allowed())
+needs_province = must_run("" if os.geteuid() == 0 and os.path.exists("/dev/net/tun") else "no root or no /dev/net/tun")
 
 
 def checksum(data: bytes) -> int:
@@ -136,7 +119,7 @@ class Province:
         self._ready = False
 
     async def __aenter__(self) -> "Province":
-        self._home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        self.namespace = Namespace()
         self._tun = self._build()
         asyncio.get_running_loop().add_reader(self._tun, self._arrived)
         # The kernel finishes an IPv6 address in a work queue of its own; what comes in before that is dropped.
@@ -150,17 +133,12 @@ class Province:
 
     async def __aexit__(self, *_: object) -> None:
         asyncio.get_running_loop().remove_reader(self._tun)
-        for descriptor in (self._tun, self._space, self._home):
-            os.close(descriptor)
+        os.close(self._tun)
+        self.namespace.close()
 
-    @contextmanager
-    def inside(self) -> Iterator[None]:
+    def inside(self) -> AbstractContextManager[None]:
         """This thread is in the namespace meanwhile."""
-        _call("setns", self._space, _CLONE_NEWNET)
-        try:
-            yield
-        finally:
-            _call("setns", self._home, _CLONE_NEWNET)
+        return self.namespace.inside()
 
     def open_socket(self, family: int) -> tuple[socket.socket, bool]:
         """For the engine: its socket, in the province's namespace."""
@@ -169,8 +147,7 @@ class Province:
 
     def run(self, *command: str) -> None:
         """A command inside the namespace."""
-        with self.inside():
-            subprocess.run(command, check=True, capture_output=True)
+        self.namespace.run(*command)
 
     def send(self, packet: bytes) -> None:
         os.write(self._tun, packet)
@@ -179,14 +156,10 @@ class Province:
         asyncio.get_running_loop().call_later(seconds, self.send, packet)
 
     def _build(self) -> int:
-        _call("unshare", _CLONE_NEWNET)
-        try:
-            self._space = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        with self.inside():
             tun = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
             fcntl.ioctl(tun, _TUNSETIFF, struct.pack("16sH", b"province", _IFF_TUN_NO_PI))
-            subprocess.run(["ip", "-batch", "-"], input=_ROADS.encode(), check=True, capture_output=True)
-        finally:
-            _call("setns", self._home, _CLONE_NEWNET)
+        self.namespace.ip(_ROADS)
         return tun
 
     def _arrived(self) -> None:
