@@ -201,8 +201,9 @@ class App:
         """The world as the last daemon left it, and what the time between means."""
         memory = await store.memory()
         world = World.remember(
-            checks=memory.checks.values(), nodes=memory.nodes.values(), incidents=memory.incidents.values()
-        )
+            checks=memory.checks.values(), nodes=memory.nodes.values(), incidents=memory.incidents.values(),
+            habits=memory.habits.values(),
+        )  # fmt: skip
         draft, now = Draft(world), self.clock.now()
         gaps = await store.gaps(memory.last_beat, now) if memory.last_beat is not None else ()
         resume(draft, self.house, gaps[-1] if gaps else None, now)

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from monitor.model import Catalogue, IncidentEvent, Message, Recheck, Transition, Window
+from monitor.model.habits import Learned
 from monitor.rules.topology import House
 from monitor.rules.world import Draft, World, observe, tick
 from monitor.schedule import Clock
@@ -204,6 +205,7 @@ class Desk:
             incidents=list(draft.incidents.values()),
             events=list(draft.events),
             messages=messages,
+            habits=[Learned(check=one.check, at=now, normals=one.normals) for one in draft.learned.values()],
         )
 
     def _tell(self, draft: Draft, outcomes: Sequence[tuple[str, Outcome]], batch: Batch) -> None:

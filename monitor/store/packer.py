@@ -142,6 +142,7 @@ class Packer:
         work.add(sql.readiness, [*map(tables.READINESS.pack, batch.readiness)])
         work.add(sql.steps, [*map(tables.STEPS.pack, batch.steps)])
         work.add(sql.tokens, [*map(tables.TOKENS.pack, batch.tokens)])
+        work.add(sql.habits, [*map(tables.HABITS.pack, batch.habits)])
         work.add(sql.heartbeats, [*map(tables.HEARTBEATS.pack, batch.heartbeats)])
         work.add(sql.audit, [self._chained(entry, work) for entry in batch.audit])
 

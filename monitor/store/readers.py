@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.model import (
     CheckState,
+    EventType,
     Gap,
     Incident,
     IncidentEvent,
@@ -35,6 +36,7 @@ from monitor.store.records import (
     MessageState,
     Page,
     Pending,
+    Released,
     ReportRun,
     StoreError,
     Token,
@@ -85,6 +87,7 @@ class Readers:
             nodes = await fetch(connection, tables.NODES, select(*columns(tables.NODES)))
             kept = await fetch(connection, tables.INCIDENTS, select(*columns(tables.INCIDENTS)).where(remembered))
             pending = await self._pending(connection, None, parked=True)
+            habits = await fetch(connection, tables.HABITS, select(*columns(tables.HABITS)))
             beat = await connection.scalar(select(func.max(schema.runs.c.beat_at)))
         return Memory(
             checks={state.check: _later(state, seen.get(state.check)) for state in states},
@@ -92,6 +95,7 @@ class Readers:
             incidents={incident.id: incident for incident in kept},
             pending=pending,
             last_beat=None if beat is None else moment(beat),
+            habits={one.check: one for one in habits},
         )
 
     @staticmethod
@@ -136,21 +140,40 @@ class Readers:
     async def _pending(connection: AsyncConnection, receiver: str | None, *, parked: bool) -> tuple[Pending, ...]:
         row = schema.messages.c
         wanted = [MessageState.PENDING, MessageState.PARKED] if parked else [MessageState.PENDING]
-        query = select(*columns(tables.MESSAGES), row.state, row.attempts, row.next_at, row.since).where(
-            row.state.in_(wanted)
-        )
+        way = (row.state, row.attempts, row.next_at, row.since, row.released_at, row.told_in)
+        query = select(*columns(tables.MESSAGES), *way).where(row.state.in_(wanted))
         if receiver is not None:
             query = query.where(row.receiver == receiver)
         found = (await connection.execute(query.order_by(row.receiver, row.lane, row.sequence))).all()
         return tuple(
             Pending(
                 message=tables.MESSAGES.unpack(line),
-                state=MessageState(line[-4]),
-                attempts=line[-3],
-                next_at=None if line[-2] is None else moment(line[-2]),
-                since=moment(line[-1]),
+                state=MessageState(line[-6]),
+                attempts=line[-5],
+                next_at=None if line[-4] is None else moment(line[-4]),
+                since=moment(line[-3]),
+                released=line[-2] is not None,
+                told_in=line[-1] or "",
             )
             for line in found
+        )
+
+    async def released(self, since: datetime) -> tuple[Released, ...]:
+        """See Store.released."""
+        row, incident = schema.messages.c, schema.incidents.c
+        active = select(incident.id).where(incident.closed_at.is_(None))
+        query = (
+            select(row.id, row.receiver, row.lane, row.type, row.released_at, row.told_in)
+            .where(or_(row.released_at >= micros(since), and_(row.released_at.is_not(None), row.lane.in_(active))))
+            .order_by(row.released_at, row.receiver, row.lane, row.sequence)
+        )
+        async with self._database.reader() as connection:
+            found = (await connection.execute(query)).all()
+        return tuple(
+            Released(
+                message=id, receiver=receiver, lane=lane, type=EventType(type_), at=moment(at), told_in=told_in or ""
+            )
+            for id, receiver, lane, type_, at, told_in in found
         )
 
     async def counts(self) -> dict[tuple[str, MessageState], int]:

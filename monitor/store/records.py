@@ -12,6 +12,7 @@ from typing import Any
 
 from monitor.model import (
     CheckState,
+    EventType,
     Incident,
     IncidentEvent,
     LinkDay,
@@ -22,6 +23,7 @@ from monitor.model import (
     Transition,
     Window,
 )
+from monitor.model.habits import Learned
 from probes.contract import Outcome, Reason, Seen
 from probes.heartbeat_calls import Heard
 
@@ -93,7 +95,8 @@ class MessageState(StrEnum):
 class Pending:
     """A message not yet delivered: tried `attempts` times, not to be tried before `next_at` (None: at once).
 
-    `since` is when its 72 hours began: when it was made, or when a person took it out of parking.
+    `since` is when its 72 hours began: when it was made, or when a person took it out of parking. `released` says that it may have
+    been sent under its own id; `told_in` is the id of the message in which it is told instead.
     """
 
     message: Message
@@ -101,6 +104,20 @@ class Pending:
     attempts: int = 0
     next_at: datetime | None = None
     since: datetime
+    released: bool = False
+    told_in: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """A message that was let go at `at`: by itself, or inside of the message `told_in`."""
+
+    message: str
+    receiver: str
+    lane: str
+    type: EventType
+    at: datetime
+    told_in: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +187,7 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One unit of work: all of it is stored, or none. States, incidents, windows, reports, readiness, tokens, heartbeats
+    """One unit of work: all of it is stored, or none. States, incidents, windows, reports, readiness, tokens, habits, heartbeats
     and what is known of links replace the row of the same id;
     a message whose id is already there changes nothing; the rest is appended.
     """
@@ -190,6 +207,7 @@ class Batch:
     audit: Sequence[AuditEntry] = ()
     tokens: Sequence[Token] = ()
     heartbeats: Sequence[Heartbeat] = ()
+    habits: Sequence[Learned] = ()
     link_samples: Sequence[LinkSample] = ()
     link_days: Sequence[LinkDay] = ()
 
@@ -200,8 +218,8 @@ class Batch:
 
     @property
     def urgent(self) -> bool:
-        """Whether somebody may be waiting to be told: anything but samples and the counters of checks."""
-        return self.rows > len(self.samples) + len(self.checks)
+        """Whether somebody may be waiting to be told: anything but samples, the counters of checks, and what is normal for them."""
+        return self.rows > len(self.samples) + len(self.checks) + len(self.habits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +235,7 @@ class Memory:
     incidents: Mapping[str, Incident]
     pending: tuple[Pending, ...]
     last_beat: datetime | None
+    habits: Mapping[str, Learned] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ async def renames(connection: AsyncConnection, sql: Statements, nodes: Mapping[s
         (schema.nodes, schema.nodes.c.node),
         (schema.transitions, schema.transitions.c.subject),
         (schema.incidents, schema.incidents.c.node),
+        (schema.habits, schema.habits.c.check),
         (schema.heartbeats, schema.heartbeats.c.check),
         (schema.link_samples, schema.link_samples.c.check),
         (schema.link_days, schema.link_days.c.check),

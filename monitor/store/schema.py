@@ -231,8 +231,12 @@ messages = Table(
     _maybe_time("next_at"),
     _time("since"),
     _maybe_time("closed_at"),
+    _maybe_time("released_at"),
+    Column("told_in", Text),
     Index("messages_by_state", "state", "receiver", "lane", "sequence"),
 )
+
+"""`released_at` is when a message that could have been gathered was let go, `told_in` the id of the message in which it is told."""
 
 deliveries = Table(
     "deliveries",
@@ -350,6 +354,9 @@ link_days = Table(
     PrimaryKeyConstraint("day", "check"),
 )
 """A day's 95th percentile of a line's load, by the province's calendar."""
+
+habits = Table("habits", metadata, Column("check", Text, primary_key=True), _time("at"), _text("normals"))
+"""What is normal for a check, one row for each, written at most once in six hours. A check that has left keeps its row."""
 
 heartbeats = Table("heartbeats", metadata, Column("check", Text, primary_key=True), _text("schedule"), _text("heard"))
 """What jobs elsewhere have told us, one row for each; never their tokens."""

@@ -69,6 +69,7 @@ class Statements:
         self.readiness = self._replace(tables.READINESS)
         self.steps = insert(schema.steps, dialect, tables.STEPS.columns, "fail")
         self.tokens = self._replace(tables.TOKENS)
+        self.habits = self._replace(tables.HABITS)
         self.heartbeats = self._replace(tables.HEARTBEATS)
         self.audit = insert(schema.audit, dialect, ("id", *tables.AUDIT.columns, "chain"), "fail")
         self.runs = insert(

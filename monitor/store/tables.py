@@ -12,6 +12,7 @@ from monitor.model import (
     Transition,
     Window,
 )
+from monitor.model.habits import Learned
 from monitor.store import schema
 from monitor.store.mapping import Mapped
 from monitor.store.records import Attempt, AuditEntry, ClockStep, Heartbeat, ReportRun, Token
@@ -31,4 +32,5 @@ READINESS = Mapped(Readiness, schema.readiness)
 STEPS = Mapped(ClockStep, schema.steps)
 TOKENS = Mapped(Token, schema.tokens)
 AUDIT = Mapped(AuditEntry, schema.audit)
+HABITS = Mapped(Learned, schema.habits)
 HEARTBEATS = Mapped(Heartbeat, schema.heartbeats)

@@ -244,6 +244,7 @@ def _too_old(samples: int, hourly: int, ledger: int) -> Iterable[tuple[Table, Co
     ended = [and_(chunk.hours == hours, chunk.start <= samples - size) for hours, size in ((1, HOUR), (24, DAY))]
     yield schema.chunks, or_(*ended)
     yield schema.hourly, schema.hourly.c.start <= hourly - HOUR
+    yield schema.habits, schema.habits.c.at < hourly
     # The last transition before the limit says what a node's state was at the limit.
     row, later = schema.transitions.c, schema.transitions.alias("later")
     followed = (

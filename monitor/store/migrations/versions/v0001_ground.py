@@ -77,6 +77,13 @@ def upgrade() -> None:
     )
     op.create_index("deliveries_by_message", "deliveries", ["message"], unique=False)
     op.create_table(
+        "habits",
+        sa.Column("check", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("normals", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("check"),
+    )
+    op.create_table(
         "heartbeats",
         sa.Column("check", sa.Text(), nullable=False),
         sa.Column("schedule", sa.Text(), nullable=False),
@@ -175,6 +182,8 @@ def upgrade() -> None:
         sa.Column("next_at", sa.BigInteger(), nullable=True),
         sa.Column("since", sa.BigInteger(), nullable=False),
         sa.Column("closed_at", sa.BigInteger(), nullable=True),
+        sa.Column("released_at", sa.BigInteger(), nullable=True),
+        sa.Column("told_in", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("messages_by_state", "messages", ["state", "receiver", "lane", "sequence"], unique=False)
