@@ -47,13 +47,14 @@ def of_link(hearing: Hearing, node: Node, incident: Incident, now: datetime) -> 
             Whose.SITE, Confidence.MEDIUM, GroundRule.SECOND_PATH_SILENT, [path, *cut], alive, own, **numbers
         )
     lives = [path] if path and path.says is Says.ANSWERS else []
-    late = before is not None and before.rule is GroundRule.SECOND_PATH_SILENT
-    if before is not None and late and not (path and path.since and now - path.since >= GRACE):
+    back = path.since if lives and path else None
+    if before is not None and before.rule is GroundRule.SECOND_PATH_SILENT and (back is None or now - back < GRACE):
         return before
     if cut:
         return ground_of(Whose.LINK, Confidence.HIGH, GroundRule.NEAR_PORT_DOWN, [*cut, *lives], alive, own, **numbers)
     if lives:
-        confidence = Confidence.MEDIUM if late else Confidence.HIGH
+        # Silent for a part of it: the site may have had its share in it.
+        confidence = Confidence.MEDIUM if back is not None and back > hearing.since else Confidence.HIGH
         return ground_of(Whose.LINK, confidence, GroundRule.SECOND_PATH_ANSWERS, lives, alive, own, **numbers)
     if alive:
         return ground_of(Whose.LINK, Confidence.LOW, GroundRule.DEVICE_ANSWERS, (), alive, own, **numbers)

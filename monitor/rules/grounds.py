@@ -11,7 +11,7 @@ a thousand incidents cost no more in a second than a few.
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from monitor.model import MONITOR, Check, EventType, Ground, Incident, IncidentState, State, Witness
+from monitor.model import MONITOR, Check, EventType, Ground, GroundRule, Incident, IncidentState, State, Witness
 from monitor.model import UPTIME as UPTIME_FACT
 from monitor.rules.draft import Draft
 from monitor.rules.fault import attribute, concluded
@@ -89,6 +89,8 @@ def _look_again(draft: Draft, house: House, incident: Incident, now: datetime) -
     if not on or recovering:
         return
     old, new = incident.ground, attribute(draft, house, incident, now)
+    if old is not None and old.rule is GroundRule.SECOND_PATH_SILENT:
+        draft.unsure.add(incident.id)  # Time alone may clear the site.
     if old is not None and (new.counted < old.counted or _same(old, new)):
         return
     if old is not None and (old.verdict, old.rule) == (new.verdict, new.rule):

@@ -77,6 +77,8 @@ class Hearing:
         """What a node says now."""
         state = self.draft.node(id)
         says, since = _says(state), state.failed_at if state.state.failing else state.since
+        if says is Says.SILENT and state.blamed_on in self.house.members:
+            says = Says.FAILS  # It was measured itself: a group explains its members' failure, it does not hide it.
         if state.state is State.UP and (unwell := self.draft.unwell_since(id)) is not None:
             says, since = Says.FAILS, unwell
         return Testimony(subject=id, says=says, since=since, reason=state.reason, against=against)

@@ -51,7 +51,7 @@ def outcome(seen: Seen | str, at: float, **facts: float) -> Outcome:
     return Outcome(seen=seen, reason=reason, detail=f"{seen}", started_at=t(at), seconds=0.01, facts=facts)
 
 
-def check(id: str, every: float = 60, effect: Effect = Effect.DOWN, policy: Policy | None = None) -> Check:
+def check(id: str, every: float = 60, effect: Effect = Effect.DOWN, policy: Policy | None = None, **more: Any) -> Check:
     node, name = id.split("/")
     return Check(
         id=id,
@@ -63,6 +63,7 @@ def check(id: str, every: float = 60, effect: Effect = Effect.DOWN, policy: Poli
         timeout=timedelta(seconds=10),
         policy=policy or Policy(),
         effect=effect,
+        **more,
     )
 
 
@@ -99,7 +100,8 @@ def group(id: str, members: Sequence[str], share: float, at_least: int, within: 
     return Node(id=id, name=id, type="carrier", group=rule, **more)
 
 
-Truth = Callable[[str, float], Seen]
+Truth = Callable[[str, float], Seen | Outcome]
+"""What a look at a check sees; a whole outcome where the reason or a fact matters."""
 
 
 @dataclass
@@ -153,7 +155,8 @@ class Story:
                 if found is None:
                     continue
                 self.looks += 1
-                backlog.append((id, outcome(self.truth(id, at), at)))
+                seen = self.truth(id, at)
+                backlog.append((id, seen if isinstance(seen, Outcome) else outcome(seen, at)))
                 if regular:
                     self.push(at + found.every.total_seconds(), id, regular=True)
             draft = Draft(self.world)
