@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from monitor.web import assets, heartbeats, machine, meetings, pages, problems
+from monitor.web import assets, heartbeats, links_api, machine, meetings, pages, problems
 from monitor.web.view import View
 
 
@@ -23,6 +23,7 @@ def create_app(view: View) -> FastAPI:
     app.include_router(machine.operations(view))
     app.include_router(machine.api(view))
     app.include_router(meetings.api(view))
+    app.include_router(links_api.api(view))
     app.include_router(pages.pages(view))
     app.include_router(assets.static())
     wrapped: Any = problems.SafeHeaders

@@ -13,12 +13,17 @@ from monitor.model import Incident, IncidentState, Language, NodeState, Point, S
 from monitor.rules import clock
 from monitor.rules.public import affected_nodes, known_node
 from monitor.web.assets import TEMPLATES
+from monitor.web.links import Links
+from monitor.web.links_api import States, Values, wanted
+from monitor.web.links_page import LinksPage
 from monitor.web.objects import evidence_url
 from monitor.web.view import View
 
 WORST: Final = {State.DOWN: 0, State.UNREACHABLE: 1, State.DEGRADED: 2, State.UNKNOWN: 3, State.UP: 4}
 MARKS: Final = {"up": "●", "degraded": "▲", "down": "■", "unreachable": "◇", "unknown": "?", "maintenance": "–"}
 """A shape for each state beside its word: nobody has to tell colours apart."""
+
+UNKEPT: Final = {"cache-control": "no-store"}
 
 Lang = Annotated[str | None, Query(pattern="^(vi|en)$")]
 
@@ -28,6 +33,7 @@ class Pages:
 
     def __init__(self, view: View) -> None:
         self._view = view
+        self._links = Links(view)
         self._templates = Environment(
             loader=DictLoader(TEMPLATES),
             autoescape=True,
@@ -36,8 +42,8 @@ class Pages:
             lstrip_blocks=True,
         )
 
-    def render(self, name: str, lang: Language, **more: Any) -> HTMLResponse:
-        """One page in one language."""
+    def write(self, name: str, lang: Language, **more: Any) -> str:
+        """A template in one language."""
         view = self._view
         zone = view.catalogue.province.zone
 
@@ -47,12 +53,15 @@ class Pages:
         def say(key: str, **values: Any) -> str:
             return words.say(key, lang, **values)
 
-        text = self._templates.get_template(name).render(
+        return self._templates.get_template(name).render(
             lang=lang, other="en" if lang == "vi" else "vi", say=say, moment=moment, words=words, marks=MARKS,
             duration=lambda length: words.duration(length, lang), now=view.now(), province=view.catalogue.province,
             connected=view.connected(), version=view.version, **more,
         )  # fmt: skip
-        return HTMLResponse(text, headers={"cache-control": "no-store"})
+
+    def render(self, name: str, lang: Language, **more: Any) -> HTMLResponse:
+        """One page in one language."""
+        return HTMLResponse(self.write(name, lang, **more), headers=UNKEPT)
 
     def now(self, lang: Language) -> HTMLResponse:
         """What is wrong, worst first."""
@@ -83,6 +92,7 @@ class Pages:
             resting=resting,
             offset=view.clock_offset(),
             ipv6=view.ipv6(),
+            links=self._links.count(),
             names={node.id: node.name for node in view.catalogue.nodes.values()},
         )
 
@@ -196,6 +206,7 @@ def pages(view: View) -> APIRouter:
     """The routes of the pages. The language is the province's unless the address says otherwise (`?lang=en`)."""
     router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
     shown = Pages(view)
+    grid = LinksPage(view, shown.write)
 
     def chosen(lang: str | None) -> Language:
         return view.catalogue.province.language if lang is None else "en" if lang == "en" else "vi"
@@ -211,6 +222,17 @@ def pages(view: View) -> APIRouter:
     @router.get("/incidents/{incident}")
     async def incident(incident: str, lang: Lang = None) -> HTMLResponse:
         return await shown.incident(incident, chosen(lang))
+
+    @router.get("/links")
+    async def links(
+        carrier: Values = None,
+        region: Values = None,
+        district: Values = None,
+        state: States = None,
+        lang: Lang = None,
+    ) -> HTMLResponse:
+        asked = wanted(carrier, region, district, state)
+        return HTMLResponse(await grid.page(chosen(lang), asked), headers=UNKEPT)
 
     @router.get("/meetings")
     async def meetings(lang: Lang = None) -> HTMLResponse:

@@ -8,6 +8,7 @@ from monitor.words.catalogue import fields, keys, say
 from monitor.words.collation import Key as SortKey
 from monitor.words.collation import sort_key
 from monitor.words.meetings import lack
+from monitor.words.measures import amount, fact, measured
 from monitor.words.numbers import NOTHING, Lang, number, percent
 from monitor.words.reasons import REASONS
 from monitor.words.terms import (
@@ -24,7 +25,7 @@ from monitor.words.terms import (
     severity,
     state,
 )
-from monitor.words.times import about, day, duration, formal_day, moment, period, week
+from monitor.words.times import about, day, duration, formal_day, moment, period, short, week
 
 __all__ = [
     "NOTHING",
@@ -32,6 +33,7 @@ __all__ = [
     "Lang",
     "SortKey",
     "about",
+    "amount",
     "bucket",
     "capital",
     "clock",
@@ -39,11 +41,13 @@ __all__ = [
     "duration",
     "effect",
     "event",
+    "fact",
     "fields",
     "formal_day",
     "incident_state",
     "keys",
     "lack",
+    "measured",
     "moment",
     "node_type",
     "number",
@@ -54,6 +58,7 @@ __all__ = [
     "say",
     "seen",
     "severity",
+    "short",
     "sort_key",
     "state",
     "week",

@@ -73,6 +73,18 @@ def moment(at: datetime | None, zone: tzinfo, lang: Lang, *, seconds: bool = Fal
     return f"{day(local.date(), lang)} {clock}"
 
 
+def short(at: datetime | None, now: datetime, zone: tzinfo, lang: Lang) -> str:
+    """A moment of the past where there is little room: `14:03` today, `20/11` this year, `11/2025` before. None is a dash."""
+    if at is None:
+        return NOTHING
+    local, today = at.astimezone(zone), now.astimezone(zone)
+    if local.date() == today.date():
+        return f"{local:%H:%M}"
+    if local.year == today.year:
+        return f"{local:%d/%m}" if lang == "vi" else f"{local:%m-%d}"
+    return f"{local.month:02}/{local.year:04}" if lang == "vi" else f"{local.year:04}-{local.month:02}"
+
+
 def day(at: date, lang: Lang) -> str:
     """`21/11/2026`, or `2026-11-21`. A datetime gives the day it has in its own zone."""
     if lang == "vi":
