@@ -117,6 +117,7 @@ class Province:
         self.answers = answers
         self.requests: list[Request] = []
         self._ready = False
+        self._later: list[asyncio.TimerHandle] = []
 
     async def __aenter__(self) -> "Province":
         self.namespace = Namespace()
@@ -133,6 +134,8 @@ class Province:
 
     async def __aexit__(self, *_: object) -> None:
         asyncio.get_running_loop().remove_reader(self._tun)
+        for timer in self._later:  # What is too late comes to nobody; the descriptor may be another's by then.
+            timer.cancel()
         os.close(self._tun)
         self.namespace.close()
 
@@ -153,7 +156,7 @@ class Province:
         os.write(self._tun, packet)
 
     def later(self, seconds: float, packet: bytes) -> None:
-        asyncio.get_running_loop().call_later(seconds, self.send, packet)
+        self._later.append(asyncio.get_running_loop().call_later(seconds, self.send, packet))
 
     def _build(self) -> int:
         with self.inside():
