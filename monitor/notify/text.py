@@ -12,6 +12,7 @@ from monitor import words
 from monitor.model import Catalogue, EventType, Incident, IncidentEvent, Language, Node
 from monitor.notify.plain import harmless
 from monitor.rules import clock
+from monitor.rules.public import ground_object
 
 NAMES = 12
 """Names of affected nodes in the text; the list beside it has them all."""
@@ -62,6 +63,7 @@ def _ours(telling: Telling) -> Iterator[str]:
     incident, lang, zone = telling.incident, telling.lang, telling.catalogue.province.zone
     if telling.event.type is EventType.IMPAIRED:
         yield _reason(telling)
+        yield from _ground(telling)
         yield words.say("line.blind", lang, since=words.moment(incident.started_at, zone, lang))
     else:
         yield words.say(
@@ -91,6 +93,7 @@ def _theirs(telling: Telling) -> Iterator[str]:
             net=words.about(clock.net(incident, telling.now), lang),
         )
     yield _reason(telling)
+    yield from _ground(telling)
     yield words.say(
         "line.since",
         lang,
@@ -109,6 +112,12 @@ def _theirs(telling: Telling) -> Iterator[str]:
 
 
 def _reason(telling: Telling) -> str:
+    incident, lang, zone = telling.incident, telling.lang, telling.catalogue.province.zone
+    since = words.moment(incident.started_at, zone, lang)
+    if incident.started_at.astimezone(zone).date() == telling.now.astimezone(zone).date():
+        since = since.rpartition(" ")[2]
+    if measured := words.measured(incident.detail, lang, since):
+        return words.say("line.measured", lang, measured=harmless(measured))
     said = words.say(
         "line.reason",
         telling.lang,
@@ -116,6 +125,13 @@ def _reason(telling: Telling) -> str:
         detail=harmless(telling.incident.detail),
     )
     return said.rstrip(" .")
+
+
+def _ground(telling: Telling) -> Iterator[str]:
+    """Whose fault it is, as sure as that is."""
+    ground = telling.incident.ground
+    if ground is not None:
+        yield harmless(words.verdict(ground_object(ground, telling.catalogue), telling.lang), 400)
 
 
 def _recovery(telling: Telling) -> Iterator[str]:

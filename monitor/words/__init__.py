@@ -7,8 +7,9 @@ Never: decides, reads a clock or a file, or imports a noun of another floor: it 
 from monitor.words.catalogue import fields, keys, say
 from monitor.words.collation import Key as SortKey
 from monitor.words.collation import sort_key
-from monitor.words.meetings import lack
+from monitor.words.faults import confidence, says, verdict, whose
 from monitor.words.measures import amount, fact, measured
+from monitor.words.meetings import lack
 from monitor.words.numbers import NOTHING, Lang, number, percent
 from monitor.words.reasons import REASONS
 from monitor.words.terms import (
@@ -37,6 +38,7 @@ __all__ = [
     "bucket",
     "capital",
     "clock",
+    "confidence",
     "day",
     "duration",
     "effect",
@@ -56,10 +58,13 @@ __all__ = [
     "reason",
     "role",
     "say",
+    "says",
     "seen",
     "severity",
     "short",
     "sort_key",
     "state",
+    "verdict",
     "week",
+    "whose",
 ]

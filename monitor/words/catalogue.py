@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from string import Formatter
 from typing import Any, Final
 
-from monitor.words import meetings, messages, pages, reports
+from monitor.words import faults, meetings, messages, pages, reports
 from monitor.words.numbers import Lang
 
-TABLES: Final = (messages.TABLE, pages.TABLE, reports.TABLE, meetings.TABLE)
+TABLES: Final = (messages.TABLE, pages.TABLE, reports.TABLE, meetings.TABLE, faults.TABLE)
 
 _ALL: Final[Mapping[str, tuple[str, str]]] = {key: pair for table in TABLES for key, pair in table.items()}
 
