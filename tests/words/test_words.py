@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor import words
-from monitor.model import Bucket, Effect, EventType, IncidentState, Lack, Severity, State
-from monitor.words import meetings, messages, pages, reports
+from monitor.model import Bucket, Confidence, Effect, EventType, IncidentState, Lack, Says, Severity, State, Whose
+from monitor.words import faults, meetings, messages, pages, reports
 from monitor.words.catalogue import TABLES
 from probes.contract import Reason, Seen
 
@@ -126,6 +126,9 @@ CLOSED = [
     (EventType, words.event),
     (Lack, words.lack),
     (Seen, words.seen),
+    (Whose, words.whose),
+    (Confidence, words.confidence),
+    (Says, words.says),
 ]
 
 
@@ -160,7 +163,7 @@ def test_both_languages_of_every_sentence_ask_for_the_same_values():
 
 def test_no_key_is_in_two_tables():
     assert sum(len(table) for table in TABLES) == len(set(words.keys()))
-    assert TABLES == (messages.TABLE, pages.TABLE, reports.TABLE, meetings.TABLE)
+    assert TABLES == (messages.TABLE, pages.TABLE, reports.TABLE, meetings.TABLE, faults.TABLE)
 
 
 def test_every_event_that_is_told_has_a_title():
