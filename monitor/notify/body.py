@@ -65,7 +65,7 @@ def body(
         now=now,
         into=harmless(into.name if into else incident.merged_into),
     )
-    data = {"incident": incident_object(incident, known, affected, url=url, now=now)}
+    data = {"incident": incident_object(incident, known, affected, url=url, now=now, catalogue=catalogue)}
     return envelope(event.type, event.at, data, text.title(telling), text.text(telling))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from monitor.model import Catalogue, Incident, Meeting, Node, Point
+from monitor.model import Catalogue, Ground, Incident, Meeting, Node, Point
 from monitor.rules import clock
 from monitor.rules.ipv6 import Share
 
@@ -38,10 +38,64 @@ def brief(node: Node) -> dict[str, Any]:
     return {"id": node.id, "name": node.name, "type": node.type}
 
 
+def ground_object(ground: Ground, catalogue: Catalogue | None) -> dict[str, Any]:
+    """Whose fault an incident is, how sure that is, and on what it rests. `share` is a ratio; `others` is null where none were heard."""
+
+    def party(id: str) -> dict[str, Any] | None:
+        known = catalogue.parties.get(id) if catalogue else None
+        return {"id": id, "name": known.name if known else id} if id else None
+
+    others = {
+        "answering": ground.others_answering,
+        "total": ground.others,
+        "party": party(ground.others_party),
+    }
+    return {
+        "whose": ground.whose.value,
+        "confidence": ground.confidence.value,
+        "rule": ground.rule.value,
+        "party": party(ground.party),
+        "of": ground.of or None,
+        "counted": ground.counted,
+        "eligible": ground.eligible,
+        "needed": ground.needed,
+        "share": round(ground.share, 4),
+        "within_seconds": int(ground.within.total_seconds()),
+        "others": others if ground.others else None,
+        "testimony": [
+            {
+                "subject": one.subject,
+                "name": _subject_name(one.subject, catalogue),
+                "says": one.says.value,
+                "since": rfc3339(one.since),
+                "reason": one.reason.value,
+                "against": one.against,
+            }
+            for one in ground.testimony
+        ],
+        "testimony_total": ground.testimony_total,
+    }
+
+
+def _subject_name(subject: str, catalogue: Catalogue | None) -> str:
+    """A node's name, and behind it which of its checks it was."""
+    if catalogue is None:
+        return subject
+    node, _, check = subject.partition("/")
+    name = known_node(catalogue, node).name
+    return f"{name} ({check})" if check else name
+
+
 def incident_object(
-    incident: Incident, node: Node, affected: Iterable[Node], *, url: str | None, now: datetime
+    incident: Incident,
+    node: Node,
+    affected: Iterable[Node],
+    *,
+    url: str | None,
+    now: datetime,
+    catalogue: Catalogue | None = None,
 ) -> dict[str, Any]:
-    """`data.incident` of the webhook, and the API's incident."""
+    """`data.incident` of the webhook, and the API's incident. Names in its ground need the `catalogue`."""
     hurt = list(affected)
     return {
         "id": incident.id,
@@ -57,6 +111,7 @@ def incident_object(
         },
         "reason": incident.reason.value,
         "detail": incident.detail,
+        "ground": ground_object(incident.ground, catalogue) if incident.ground is not None else None,
         "started_at": rfc3339(incident.started_at),
         "detected_at": rfc3339(incident.detected_at),
         "acknowledged_at": rfc3339(incident.acknowledged_at),
