@@ -22,7 +22,7 @@ from monitor.app.supervise import Supervisor
 from monitor.app.system import own_version
 from monitor.metrics import Exposition
 from monitor.model import Catalogue, IncidentEvent, Message
-from monitor.notify import Courier, body, deliver, message_id
+from monitor.notify import Courier, body, deliver, message_id, together
 from monitor.outbox import Outbox
 from monitor.pipeline import Anchors, Beats, Capacity, Desk, News, Runner
 from monitor.rules.public import known_node
@@ -144,6 +144,8 @@ class App:
             now=clock.now,
             jitter=lambda: random.uniform(-1, 1),  # noqa: S311 It spreads retries; nobody gains by guessing it.
             observe=self.exposition.delivery,
+            together=lambda receiver, messages: together(receiver, messages, self.catalogue, at=clock.now()),
+            gathered=self.exposition.gathered,
         )
         self.housekeeping = Housekeeping(self.store, clock, catalogue, self.workbench)
         self.reports = Reports(self.store, clock, catalogue, self.outbox.offer)

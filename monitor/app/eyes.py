@@ -130,7 +130,7 @@ class Eyes:
         return [
             Delivery(receiver=queue.receiver, state=state, count=count)
             for queue in self._app.outbox.queues()
-            for state, count in (("pending", queue.waiting + queue.retrying), ("parked", queue.parked))
+            for state, count in (("pending", queue.waiting + queue.retrying + queue.held), ("parked", queue.parked))
         ]
 
     def metrics(self, accept: str) -> tuple[str, bytes]:
@@ -149,6 +149,7 @@ class Eyes:
             store=self.stats,
             meetings=self.meetings(),
             ipv6=self.ipv6(),
+            normals={check: self.normals(check) for check in self._app.desk.house.habits},
             speech={node: score for node in self._links if (score := self.speech(node)) is not None},
         )
         return app.exposition.render(accept)
@@ -202,6 +203,10 @@ class Eyes:
 
     def speech(self, node: str) -> float | None:
         return readiness.speech(self._links.get(node), self.last)
+
+    def normals(self, check: str) -> Mapping[str, float]:
+        habit = self._app.desk.world.habits.get(check)
+        return {} if habit is None else {one.fact: one.value for one in habit.normals if one.value is not None}
 
     def announce(self, event: IncidentEvent) -> None:
         """Give an event to everyone who listens; one who does not keep up misses it rather than holding us."""

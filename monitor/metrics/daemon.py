@@ -43,6 +43,8 @@ class Queue(Protocol):
     @property
     def parked(self) -> int: ...
     @property
+    def held(self) -> int: ...
+    @property
     def disabled(self) -> bool: ...
     @property
     def failures(self) -> int: ...
@@ -146,6 +148,9 @@ class Daemon:
         self.deliveries = Counter(
             "thongsuot_deliveries_total", "Tries to deliver a message", ("receiver", "result"), registry=own
         )
+        self.gathered = Counter(
+            "thongsuot_messages_gathered_total", "Messages that were told inside of another", ("receiver",), registry=own
+        )
         self.heartbeats = Counter(
             "thongsuot_heartbeats_total",
             "Calls of jobs elsewhere: done, failed, started; limited, of an unknown token, or unstored",
@@ -169,6 +174,7 @@ class Daemon:
             self.runs.setdefault((kind, Seen.OK, Reason.OK), 0)
         for receiver in catalogue.receivers:
             self.deliveries.labels(receiver, "delivered")
+            self.gathered.labels(receiver)
 
     def run(self, kind: str, outcome: Outcome) -> None:
         """One probe ran."""
@@ -215,7 +221,7 @@ class _Collected(Collector):
     def _outbox(self) -> Iterator[Metric]:
         messages = GaugeMetricFamily(
             "thongsuot_outbox_messages",
-            "Messages not yet delivered: waiting for their turn, between tries, or parked",
+            "Messages not yet delivered: waiting for their turn, between tries, parked, or held to be told together",
             labels=("receiver", "state"),
         )
         failures = GaugeMetricFamily(
@@ -230,7 +236,7 @@ class _Collected(Collector):
             labels=("receiver",),
         )
         for queue in self._daemon.queues:
-            for state in ("waiting", "retrying", "parked"):
+            for state in ("waiting", "retrying", "parked", "held"):
                 messages.add_metric((queue.receiver, state), getattr(queue, state))
             failures.add_metric((queue.receiver,), queue.failures)
             disabled.add_metric((queue.receiver,), int(queue.disabled))

@@ -8,7 +8,7 @@ from prometheus_client import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.parser import text_string_to_metric_families
 
-from monitor.metrics import province
+from monitor.metrics import habits, province
 from monitor.metrics.checks import Checks
 from monitor.metrics.daemon import Daemon, Delivery, Queue, StoreFigures
 from monitor.metrics.text import Block, join
@@ -72,6 +72,10 @@ class Exposition:
         """A message was tried."""
         self._daemon.deliveries.labels(receiver, str(delivery.result)).inc()
 
+    def gathered(self, receiver: str, count: int) -> None:
+        """So many messages were told inside of one."""
+        self._daemon.gathered.labels(receiver).inc(count)
+
     def reloaded(self, *, successful: bool, at: datetime) -> None:
         """The configuration was read."""
         self._daemon.reloaded.set(successful)
@@ -97,6 +101,7 @@ class Exposition:
         meetings: Sequence[MeetingStatus] = (),
         ipv6: Share | None = None,
         speech: Mapping[str, float] | None = None,
+        normals: Mapping[str, Mapping[str, float]] | None = None,
     ) -> None:
         """How everything stands, for the next `render`."""
         self.configured(catalogue)
@@ -116,6 +121,7 @@ class Exposition:
             )
         )
         self._blocks.extend(province.blocks(meetings, ipv6, speech or {}))
+        self._blocks.extend(habits.blocks(catalogue, normals or {}))
 
     def render(self, accept: str) -> tuple[str, bytes]:
         """Content type and body: OpenMetrics for who asks for it in `accept`, the text format for everybody else."""

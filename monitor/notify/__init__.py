@@ -21,8 +21,10 @@ from monitor.notify.body import body, message_id, report_body, test_body
 from monitor.notify.contract import Delivery, Kind, Result
 from monitor.notify.courier import AddressNotAllowedError, Courier
 from monitor.notify.meeting import meeting_body
+from monitor.notify.together import ENDS, patient, together
 
 __all__ = [
+    "ENDS",
     "KINDS",
     "Courier",
     "Delivery",
@@ -32,8 +34,10 @@ __all__ = [
     "deliver",
     "meeting_body",
     "message_id",
+    "patient",
     "report_body",
     "test_body",
+    "together",
 ]
 
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType(

@@ -7,7 +7,6 @@ import asyncio
 import heapq
 import itertools
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, Protocol
@@ -16,6 +15,8 @@ import structlog
 
 from monitor.model import Message, Receiver
 from monitor.notify import Delivery, Result
+from monitor.outbox.gatherer import Gatherer, Together
+from monitor.outbox.lanes import Entry, Lane
 from monitor.outbox.post import Post, Queue
 from monitor.outbox.schedule import spent, wait_after
 from monitor.store import StoreError, StoreLostError
@@ -25,38 +26,10 @@ LANES: Final = 4
 
 EARLY: Final = 0.001
 """Seconds: a timer may ring a little before its time; what is due then is due now."""
-ABOUT_THE_MESSAGE: Final = frozenset({Result.REJECTED, Result.BUG})
 
 _log = structlog.get_logger(__name__)
 
 Deliver = Callable[[Receiver, Message], Awaitable[Delivery]]
-
-
-@dataclass(slots=True)
-class Entry:
-    """A message that is not delivered yet: tried `attempts` times, its 72 hours counted from `since`."""
-
-    message: Message
-    attempts: int
-    since: datetime
-
-
-@dataclass(slots=True)
-class Lane:
-    """Messages of one incident to one receiver. `due` is loop time; only the head is ever in flight."""
-
-    queue: list[Entry] = field(default_factory=list)
-    due: float = 0.0
-    busy: bool = False
-    parked: bool = False
-    ticket: int = -1
-    result: Result | None = None
-    """What became of the head's last try, when it failed."""
-
-    @property
-    def refused(self) -> bool:
-        """Whether it is about this message alone: the receiver's return changes nothing for it."""
-        return self.result in ABOUT_THE_MESSAGE
 
 
 class Office(Protocol):
@@ -68,10 +41,15 @@ class Office(Protocol):
     now: Callable[[], datetime]
     jitter: Callable[[], float]
     observe: Callable[[str, Delivery], None]
+    together: Together | None
+    gathered: Callable[[str, int], None]
     stopping: bool
 
     def settled(self, message: str) -> None:
         """It is delivered and recorded."""
+
+    def known(self, message: str) -> None:
+        """It was made here: it is no news when the store speaks of it."""
 
 
 class Desk:
@@ -90,6 +68,8 @@ class Desk:
         self.failures = 0
         self.quiet_until = 0.0
         self.since: datetime | None = None
+        self.failed_at: float | None = None
+        self.gatherer = Gatherer(self)
         self.group: asyncio.TaskGroup | None = None
 
     def open(self, group: asyncio.TaskGroup) -> None:
@@ -114,8 +94,12 @@ class Desk:
             at -= 1
         lane.queue.insert(at, entry)
         lane.parked = lane.parked or parked
+        if entry.told_in:
+            self.gatherer.carry(entry.told_in, entry.message.lane)
         if at == 0:
-            self._schedule(entry.message.lane, lane, due)
+            self.ready(entry.message.lane, lane, due)
+        elif entry.message.lane in self.gatherer.held:
+            self.wake()
 
     def resume(self, message: Message) -> None:
         """The store says that the message is pending: if it was parked here, it no longer is."""
@@ -132,26 +116,75 @@ class Desk:
 
     def view(self) -> Queue:
         """How it stands."""
-        parked = sum(len(lane.queue) for lane in self.lanes.values() if lane.parked)
+        behind = {name for message in self._parked() for name in self.gatherer.told.get(message, ())}
+        parked = sum(len(lane.queue) for name, lane in self.lanes.items() if lane.parked or name in behind)
+        held = self.gatherer.count()
         retrying = sum(1 for lane in self.lanes.values() if not lane.parked and lane.queue and lane.queue[0].attempts)
         total = sum(len(lane.queue) for lane in self.lanes.values())
         return Queue(
             receiver=self.name,
-            waiting=total - parked - retrying,
+            waiting=total - parked - retrying - held,
             retrying=retrying,
             parked=parked,
+            held=held,
             disabled=self.disabled,
             alarm=self._alarm(),
             failures=self.failures,
             since=self.since,
         )
 
+    def _parked(self) -> list[str]:
+        return [lane.queue[0].message.id for lane in self.lanes.values() if lane.parked]
+
     def _alarm(self) -> Result | None:
         if self.disabled:
             return Result.GONE
         return next((lane.result for lane in self.lanes.values() if lane.result and lane.result.alarming), None)
 
-    def _schedule(self, name: str, lane: Lane, due: float) -> None:
+    @property
+    def receiver(self) -> Receiver | None:
+        """Whom it sends to; None while there is nobody."""
+        return None if self.disabled else self.office.receivers.get(self.name)
+
+    @property
+    def failing_since(self) -> float | None:
+        """Loop time; None while the receiver answers, or nothing is being tried."""
+        trying = any(lane.queue[0].attempts and not lane.parked for lane in self.lanes.values())
+        return self.failed_at if self.failures and trying else None
+
+    @property
+    def store(self) -> Post:
+        """Where it is durable."""
+        return self.office.store
+
+    @property
+    def together(self) -> Together | None:
+        """Makes one message of many."""
+        return self.office.together
+
+    def now(self) -> datetime:
+        """The wall clock."""
+        return self.office.now()
+
+    def adopt(self, message: Message) -> None:
+        """A message more, made and stored by us."""
+        self.office.known(message.id)
+        self.enter(Entry(message, 0, self.now(), released=True), due=0.0, parked=False)
+
+    def ready(self, name: str, lane: Lane, due: float) -> None:
+        """A lane's head has changed, or what may become of it: it is tried, waits for others, or is told in another message."""
+        head = lane.queue[0]
+        if head.told_in:
+            lane.ticket = -1
+        elif head.waits and not lane.parked and self.receiver is not None:
+            lane.ticket = -1
+            self.gatherer.hold(name)
+            self.wake()
+        else:
+            self.gatherer.free(name)
+            self.schedule(name, lane, due)
+
+    def schedule(self, name: str, lane: Lane, due: float) -> None:
         """Its head may be tried from `due` on; an earlier entry of the heap is void by its old ticket."""
         lane.due, lane.ticket = due, next(self.tickets)
         heapq.heappush(self.heap, (due, lane.ticket, name))
@@ -161,7 +194,10 @@ class Desk:
         loop = asyncio.get_running_loop()
         while not self.office.stopping:
             self.stirred.clear()
-            due = self._start(loop.time())
+            work, look = self.gatherer.look(loop.time())
+            if work is not None:
+                self._launch(work, f"outbox {self.name} gathers")
+            due = min((at for at in (self._start(loop.time()), look) if at is not None), default=None)
             try:
                 async with asyncio.timeout_at(due):
                     await self.stirred.wait()
@@ -204,6 +240,11 @@ class Desk:
         if receiver is None or self.disabled:
             await self._park(lane, "the receiver is gone" if self.disabled else "there is no receiver of this name")
             return
+        if entry.waits:
+            # The receiver was taken out and is there again, before this was parked.
+            lane.busy = False
+            self.ready(name, lane, 0.0)
+            return
         at = office.now()
         delivery = await office.deliver(receiver, entry.message)
         office.observe(self.name, delivery)
@@ -215,6 +256,7 @@ class Desk:
         if not lane.refused:
             self.failures += 1
             self.since = self.since or at
+            self.failed_at = self.failed_at or asyncio.get_running_loop().time()
         _log.warning(
             "delivery.failed",
             receiver=self.name,
@@ -232,25 +274,29 @@ class Desk:
             # It asked to be left alone, not to be asked about something else.
             self.quiet_until = max(self.quiet_until, clock + delivery.retry_after)
         lane.busy = False
-        self._schedule(name, lane, clock + wait)
+        self.schedule(name, lane, clock + wait)
         await self._note(entry.message.id, at, wait, delivery)
 
     async def _arrived(self, name: str, lane: Lane, at: datetime, delivery: Delivery) -> None:
         """Record it, for as long as it takes: what has been sent is not sent again because the database was busy."""
         entry = lane.queue[0]
-        message = entry.message.id
-        await self._insist(
+        message, told = entry.message.id, self.gatherer.messages_in(entry.message.id)
+        await self.insist(
             lambda: self.office.store.delivered(
-                message, at, status=delivery.status, seconds=delivery.seconds, detail=delivery.detail
+                message, at, status=delivery.status, seconds=delivery.seconds, detail=delivery.detail, told=told
             )
         )
         lane.queue.pop(0)
         lane.busy, lane.result = False, None
-        self.office.settled(message)
+        for each in (message, *told):
+            self.office.settled(each)
+        if told:
+            self.gatherer.arrived(message)
+            self.office.gathered(self.name, len(told))
         back = self.failures > 0 or not self.proven
-        self.proven, self.failures, self.since = True, 0, None
+        self.proven, self.failures, self.since, self.failed_at = True, 0, None, None
         if lane.queue:
-            self._schedule(name, lane, asyncio.get_running_loop().time())
+            self.ready(name, lane, asyncio.get_running_loop().time())
         else:
             del self.lanes[name]
         if back and not self.disabled:
@@ -278,7 +324,7 @@ class Desk:
         message = lane.queue[0].message.id
         lane.parked, lane.busy = True, False
         _log.error("delivery.parked", receiver=self.name, message=message, behind=len(lane.queue) - 1, detail=detail)
-        await self._insist(lambda: self.office.store.park(message, self.office.now(), detail=detail))
+        await self.insist(lambda: self.office.store.park(message, self.office.now(), detail=detail))
 
     async def _revive_all(self, *, refused: bool = False) -> None:
         """The receiver answers: what waits for it goes now, in its order, the parked with it; what it `refused`, only when asked to."""
@@ -287,16 +333,17 @@ class Desk:
                 continue
             if lane.parked:
                 message = lane.queue[0].message.id
-                await self._insist(partial(self.office.store.unpark, self.office.now(), message=message))
+                await self.insist(partial(self.office.store.unpark, self.office.now(), message=message))
             self._revive(name, lane)
 
     def _revive(self, name: str, lane: Lane) -> None:
         if lane.parked:
             lane.parked = False
             lane.queue[0].attempts, lane.queue[0].since = 0, self.office.now()
-        self._schedule(name, lane, asyncio.get_running_loop().time())
+        self.ready(name, lane, asyncio.get_running_loop().time())
 
-    async def _insist(self, write: Callable[[], Awaitable[object]]) -> None:
+    async def insist(self, write: Callable[[], Awaitable[object]]) -> None:
+        """Write until it is written."""
         wait = 0.5
         while True:
             try:

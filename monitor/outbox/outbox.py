@@ -2,19 +2,22 @@
 
 import asyncio
 import random
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
 from monitor.model import Message, Receiver
-from monitor.notify import Delivery
-from monitor.outbox.desk import Deliver, Desk, Entry
+from monitor.notify import Delivery, patient
+from monitor.outbox.desk import Deliver, Desk
+from monitor.outbox.gatherer import Together
+from monitor.outbox.lanes import Entry
 from monitor.outbox.post import Post, Queue
 from monitor.outbox.schedule import HOURLY, JITTER
-from monitor.store import MessageState, Pending, StoreError, StoreLostError
+from monitor.outbox.storm import WINDOW
+from monitor.store import MessageState, Pending, Released, StoreError, StoreLostError
 
 REMEMBERED: Final = 10_000
 """Ids of delivered messages that are known not to be news if they are offered again."""
@@ -27,7 +30,8 @@ _log = structlog.get_logger(__name__)
 class Outbox:
     """One per daemon. `deliver` tries once and never raises; `now` is the wall clock, `jitter()` gives -1..1; waiting is by the loop's clock.
 
-    `observe(receiver, delivery)` hears of every try. `run()` works until `stop()`; a lost store ends it with StoreLostError.
+    `observe(receiver, delivery)` hears of every try, `gathered(receiver, count)` of messages that were delivered inside of one; `together` makes
+    that one, without it each goes by itself. `run()` works until `stop()`; a lost store ends it with StoreLostError.
     """
 
     def __init__(
@@ -39,6 +43,8 @@ class Outbox:
         now: Callable[[], datetime],
         jitter: Callable[[], float] = lambda: _CHANCE.uniform(-1, 1),
         observe: Callable[[str, Delivery], None] = lambda _receiver, _delivery: None,
+        together: Together | None = None,
+        gathered: Callable[[str, int], None] = lambda _receiver, _count: None,
     ) -> None:
         self.store = store
         self.receivers = receivers
@@ -46,10 +52,14 @@ class Outbox:
         self.now = now
         self.jitter = jitter
         self.observe = observe
+        self.together = together
+        self.gathered = gathered
         self.stopping = False
         self._desks: dict[str, Desk] = {}
         self._known: set[str] = set()
         self._delivered: OrderedDict[str, None] = OrderedDict()
+        self._former: defaultdict[str, list[Released]] = defaultdict(list)
+        self._recalled = self._open = False
         self._again = asyncio.Event()
         self._group: asyncio.TaskGroup | None = None
         self._finished = asyncio.Event()
@@ -59,17 +69,19 @@ class Outbox:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                self._again.set()
+                # Nobody begins before what is older is known: news that came meanwhile waits behind it.
+                await self._recall()
+                await self._take_up()
+                self._open = True
                 for desk in self._desks.values():
                     desk.open(group)
-                while True:
+                while not self.stopping:
                     await self._again.wait()
                     self._again.clear()
-                    if self.stopping:
-                        break
-                    await self._take_up()
+                    if not self.stopping:
+                        await self._take_up()
         finally:
-            self._group = None
+            self._group, self._open = None, False
             self._finished.set()
 
     async def stop(self, within: float) -> None:
@@ -92,7 +104,9 @@ class Outbox:
         """These have just been committed. Offering one again, even a delivered one, is nothing."""
         for message in messages:
             if message.id not in self._known and message.id not in self._delivered:
-                self._enter(Entry(message, 0, self.now()), due=0.0, parked=False)
+                arrived = asyncio.get_running_loop().time()
+                entry = Entry(message, 0, self.now(), patient=patient(message), arrived=arrived)
+                self._enter(entry, due=0.0, parked=False)
 
     def wake(self) -> None:
         """The store's messages changed by another way than `offer` (a person took some out of parking): read them again."""
@@ -108,6 +122,10 @@ class Outbox:
         """How every receiver stands, those without a message too, by name."""
         names = sorted({*self.receivers, *self._desks})
         return tuple(self._desks[name].view() if name in self._desks else _idle(name) for name in names)
+
+    def known(self, message: str) -> None:
+        """It was made here: it is no news when the store speaks of it."""
+        self._known.add(message)
 
     def settled(self, message: str) -> None:
         """It is delivered and recorded."""
@@ -129,8 +147,43 @@ class Outbox:
             left = (pending.next_at - self.now()).total_seconds() if pending.next_at else 0.0
             # A wall clock that was set back meanwhile must not make anybody wait for longer than the longest step.
             wait = min(max(left, 0.0), HOURLY * (1 + JITTER))
-            due = asyncio.get_running_loop().time() + wait
-            self._enter(Entry(message, pending.attempts, pending.since), due=due, parked=parked)
+            clock = asyncio.get_running_loop().time()
+            entry = Entry(
+                message,
+                pending.attempts,
+                pending.since,
+                patient=patient(message),
+                released=pending.released or pending.attempts > 0,
+                told_in=pending.told_in,
+                arrived=clock - max((self.now() - pending.since).total_seconds(), 0.0),
+            )
+            self._enter(entry, due=clock + wait, parked=parked)
+
+    async def _recall(self) -> None:
+        """What was sent lately, by whoever ran before: a restart in a storm gives nobody more messages."""
+        while not self.stopping:
+            try:
+                rows = await self.store.released(self.now() - timedelta(seconds=WINDOW))
+            except StoreLostError:
+                raise
+            except StoreError as error:
+                _log.warning("outbox.unread", error=str(error))
+                await asyncio.sleep(1.0)
+                continue
+            self._former = defaultdict(list)
+            for row in rows:
+                self._former[row.receiver].append(row)
+            self._recalled = True
+            for name, desk in self._desks.items():
+                self._remind(name, desk)
+            return
+
+    def _remind(self, name: str, desk: Desk) -> None:
+        """Tell a desk what was sent before it was there."""
+        if self._recalled:
+            clock = asyncio.get_running_loop().time()
+            desk.gatherer.recall(self._former.pop(name, ()), self.now(), clock)
+            desk.wake()
 
     async def _read(self) -> Sequence[Pending]:
         while True:
@@ -150,10 +203,13 @@ class Outbox:
         desk = self._desks.get(name)
         if desk is None:
             desk = self._desks[name] = Desk(self, name)
-            if self._group is not None:
+            self._remind(name, desk)
+            if self._group is not None and self._open:
                 desk.open(self._group)
         desk.enter(entry, due=due, parked=parked)
 
 
 def _idle(name: str) -> Queue:
-    return Queue(receiver=name, waiting=0, retrying=0, parked=0, disabled=False, alarm=None, failures=0, since=None)
+    return Queue(
+        receiver=name, waiting=0, retrying=0, parked=0, held=0, disabled=False, alarm=None, failures=0, since=None
+    )

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from monitor.model import Message
 from monitor.notify import Result
-from monitor.store import Pending
+from monitor.store import Pending, Released
 
 
 class Post(Protocol):
@@ -15,10 +16,26 @@ class Post(Protocol):
     async def pending(self, receiver: str | None = None, *, parked: bool = False) -> Sequence[Pending]:
         """Undelivered messages by receiver, lane, sequence; with `parked`, those too."""
 
+    async def released(self, since: datetime) -> Sequence[Released]:
+        """What was let go since then, and all that was about incidents still active; the oldest first."""
+
+    async def release(self, messages: Sequence[str], at: datetime) -> None:
+        """They leave by themselves, and may not be told inside of another any more."""
+
+    async def gather(self, message: Message, told: Sequence[str], at: datetime) -> None:
+        """A message is made that tells these others; it leaves now, they never do."""
+
     async def delivered(
-        self, message: str, at: datetime, *, status: int | None = None, seconds: float = 0.0, detail: str = ""
+        self,
+        message: str,
+        at: datetime,
+        *,
+        status: int | None = None,
+        seconds: float = 0.0,
+        detail: str = "",
+        told: Sequence[str] = (),
     ) -> None:
-        """The receiver has it."""
+        """The receiver has it, and with it what was `told` in it."""
 
     async def attempt(
         self,
@@ -42,7 +59,8 @@ class Post(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
-    """How one receiver stands: messages waiting for their first try or their turn, between tries, and parked (with what waits behind them).
+    """How one receiver stands: messages waiting for their first try or their turn, between tries, and parked (with what waits behind them);
+    `held` are those that wait to be told together.
 
     `alarm` is the last result that only a person can change, `failures` the tries that failed in a row, `since` when the first of them did.
     """
@@ -51,6 +69,7 @@ class Queue:
     waiting: int
     retrying: int
     parked: int
+    held: int
     disabled: bool
     alarm: Result | None
     failures: int

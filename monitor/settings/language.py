@@ -164,6 +164,9 @@ class SelfBlock(Block):
 class ReceiverBlock(OneKind):
     """Somebody to tell: exactly one kind of receiver."""
 
+    gather: bool = True
+    """Whether the many messages of a storm are told as one; `false` for a machine that groups by itself."""
+
 
 class EscalationBlock(Block):
     """Who is told next."""

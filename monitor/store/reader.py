@@ -32,6 +32,7 @@ from monitor.store.records import (
     Memory,
     Page,
     Pending,
+    Released,
     ReportRun,
     Sample,
     StoreError,
@@ -74,6 +75,10 @@ class StoreReader:
     async def pending(self, receiver: str | None = None, *, parked: bool = False) -> tuple[Pending, ...]:
         """Undelivered messages by receiver, lane, sequence; with `parked`, those too (a parked one still blocks its lane)."""
         return await self._read.pending(receiver, parked=parked)
+
+    async def released(self, since: datetime) -> tuple[Released, ...]:
+        """What was let go since then, and whatever was ever let go about incidents that are still active; the oldest first."""
+        return await self._read.released(since)
 
     async def transitions(
         self, subjects: Collection[str] | None, start: datetime, end: datetime

@@ -4,7 +4,7 @@ Owns: durability. `commit` returns when the unit of work is synced to disk, and 
 Never: decides, announces, or keeps a secret.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import BindParameter, bindparam, func, literal_column, null, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from monitor.model import Retention
+from monitor.model import Message, Retention
 from monitor.store import schema
 from monitor.store.engines import Database
 from monitor.store.making import make
@@ -29,7 +29,7 @@ from monitor.store.records import (
     Upkeep,
 )
 from monitor.store.rename import renames
-from monitor.store.statements import Statements
+from monitor.store.statements import Change, Statements
 from monitor.store.upkeep import Keeper
 from monitor.store.writer import BOUNDS, Writer
 
@@ -56,6 +56,10 @@ class _Ways:
         at: BindParameter[int] = bindparam("new_at")
         self.delivered = sql.compile(
             one.values(state=state, closed_at=at, next_at=null(), attempts=tried), "new_state", "new_at", "message"
+        )
+        self.told = sql.compile(one.values(state=state, closed_at=at, next_at=null()), "new_state", "new_at", "message")
+        self.release = sql.compile(
+            one.values(released_at=at, told_in=bindparam("new_told_in")), "new_at", "new_told_in", "message"
         )
         self.again = sql.compile(one.values(next_at=at, attempts=tried), "new_at", "message")
         self.park = sql.compile(one.values(state=state, next_at=null()), "new_state", "message")
@@ -139,14 +143,32 @@ class Store(StoreReader):
             at = micros(max(now, run.beat_at))
             await self._writer.submit(changes=[(self._ways.beat, [(at, at, run.number)])])
 
+    async def release(self, messages: Sequence[str], at: datetime) -> None:
+        """They are about to be sent, each by itself: from now on none of them may be told inside of another."""
+        await self._writer.submit(changes=[(self._ways.release, [(micros(at), None, one) for one in messages])])
+
+    async def gather(self, message: Message, told: Sequence[str], at: datetime) -> None:
+        """A message is made that tells these others, which are never sent by themselves; it is about to be sent."""
+        rows: list[tuple[int, str | None, str]] = [(micros(at), None, message.id)]
+        rows += [(micros(at), message.id, one) for one in told]
+        await self._writer.submit(Batch(messages=[message]), [(self._ways.release, rows)])
+
     async def delivered(
-        self, message: str, at: datetime, *, status: int | None = None, seconds: float = 0.0, detail: str = ""
+        self,
+        message: str,
+        at: datetime,
+        *,
+        status: int | None = None,
+        seconds: float = 0.0,
+        detail: str = "",
+        told: Sequence[str] = (),
     ) -> None:
-        """The receiver has it."""
+        """The receiver has it, and with it the messages that were `told` in it."""
         tried = Attempt(message=message, at=at, result="delivered", status=status, seconds=seconds, detail=detail)
-        await self._writer.submit(
-            Batch(attempts=[tried]), [(self._ways.delivered, [("delivered", micros(at), message)])]
-        )
+        changes: list[Change] = [(self._ways.delivered, [("delivered", micros(at), message)])]
+        if told:
+            changes.append((self._ways.told, [("delivered", micros(at), one) for one in told]))
+        await self._writer.submit(Batch(attempts=[tried]), changes)
 
     async def attempt(
         self,

@@ -37,7 +37,6 @@ TABLE: Final[Mapping[str, tuple[str, str]]] = {
         "{fact} {value} since {since}, normally {normal} (limit {limit})",
     ),
     "measure.over": ("{limit} trong {over}", "{limit} over {over}"),
-    "line.ground": ("{verdict}", "{verdict}"),
     "line.since": ("Từ: {since} (phát hiện lúc {detected})", "Since: {since} (detected at {detected})"),
     "line.recovery": (
         "Mục tiêu khắc phục: {target}, hạn {deadline}, còn {left}",

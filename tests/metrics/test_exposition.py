@@ -143,7 +143,7 @@ def fed() -> Exposition:
         maintenance={"b"},
         queues=[
             SimpleNamespace(
-                receiver="truc", waiting=1, retrying=2, parked=3, disabled=False, failures=4, alarm="credentials"
+                receiver="truc", waiting=1, retrying=2, parked=3, held=5, disabled=False, failures=4, alarm="credentials"
             )
         ],
         figures={("a", "1d"): (0.5, 1.0), ("b", "1d"): (None, 0.25), ("gone", "1d"): (1.0, 1.0)},
@@ -280,6 +280,7 @@ def test_nodes_incidents_and_the_daemon_itself(accept):
     assert value(found, "thongsuot_probe_runs_total", kind="http", seen="failed", reason="refused") == 1
     assert value(found, "thongsuot_deliveries_total", receiver="truc", result="delivered") == 1
     assert value(found, "thongsuot_outbox_messages", receiver="truc", state="parked") == 3
+    assert value(found, "thongsuot_outbox_messages", receiver="truc", state="held") == 5
     assert value(found, "thongsuot_receiver_failures", receiver="truc") == 4
     assert value(found, "thongsuot_receiver_alarm", receiver="truc") == 1
     assert value(found, "thongsuot_schedule_lateness_seconds_count") == 1
@@ -399,7 +400,7 @@ def test_the_series_are_no_more_than_was_promised_and_hostile_answers_add_none()
             incidents=[incident(id=f"i-{number}", node=f"n{number}") for number in range(5)],
             queues=[
                 SimpleNamespace(
-                    receiver="truc", waiting=1, retrying=2, parked=3, disabled=False, failures=4, alarm="credentials"
+                    receiver="truc", waiting=1, retrying=2, parked=3, held=5, disabled=False, failures=4, alarm="credentials"
                 )
             ],
             figures={(each, window): (1.0, 1.0) for each in nodes for window in windows},

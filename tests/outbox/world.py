@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from monitor.model import EventType, Message, Receiver
 from monitor.notify import Delivery, Result, message_id
 from monitor.outbox import Outbox
-from monitor.store import MessageState, Pending, StoreError
+from monitor.store import MessageState, Pending, Released, StoreError
 
 START = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
 GOOD = Delivery(result=Result.DELIVERED, status=204)
@@ -41,6 +41,7 @@ class Post:
     rows: dict[str, Pending] = field(default_factory=dict)
     trouble: int = 0
     slow: float = 0.0
+    left: dict[str, Released] = field(default_factory=dict)
 
     def commit(self, *messages: Message, at: datetime = START) -> None:
         for each in messages:
@@ -60,9 +61,36 @@ class Post:
         rows = [row for row in self.rows.values() if row.state in wanted and receiver in (None, row.message.receiver)]
         return sorted(rows, key=lambda row: (row.message.receiver, row.message.lane, row.message.sequence))
 
-    async def delivered(self, message: str, at: datetime, **_keys: object) -> None:
+    async def delivered(self, message: str, at: datetime, *, told: Sequence[str] = (), **_keys: object) -> None:
         await self._write()
-        self.rows[message] = replace(self.rows[message], state=MessageState.DELIVERED)
+        for each in (message, *told):
+            self.rows[each] = replace(self.rows[each], state=MessageState.DELIVERED)
+
+    async def released(self, since: datetime) -> Sequence[Released]:
+        await asyncio.sleep(self.slow)
+        return sorted(self.left.values(), key=lambda row: row.at)
+
+    async def release(self, messages: Sequence[str], at: datetime) -> None:
+        await self._write()
+        for each in messages:
+            self._leave(each, at)
+
+    async def gather(self, message: Message, told: Sequence[str], at: datetime) -> None:
+        await self._write()
+        self.commit(message, at=at)
+        self._leave(message.id, at)
+        for each in told:
+            self._leave(each, at, told_in=message.id)
+
+    def _leave(self, message: str, at: datetime, told_in: str = "") -> None:
+        row = self.rows[message]
+        assert not row.told_in, "told under two ids"
+        assert not (told_in and row.released), "told under two ids"
+        self.rows[message] = replace(row, released=True, told_in=told_in)
+        own = row.message
+        self.left[message] = Released(
+            message=message, receiver=own.receiver, lane=own.lane, type=own.type, at=at, told_in=told_in
+        )
 
     async def attempt(self, message: str, at: datetime, *, next_at: datetime, **_keys: object) -> None:
         await self._write()
