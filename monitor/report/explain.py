@@ -10,13 +10,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from monitor import words
-from monitor.model import Bucket, Gap, Incident, IncidentEvent, Node, Span, State, Transition, Window
+from monitor.model import Bucket, Gap, Ground, Incident, IncidentEvent, Node, Span, State, Transition, Window
 from monitor.report.as_json import Json, figures, moment, seconds
 from monitor.report.build import against_target
 from monitor.report.figures import Source
 from monitor.rules import ledger
 from monitor.rules.calendar import Period
 from monitor.rules.ledger import Ledger
+from monitor.rules.public import ground_object
 
 INDENT = "    "
 
@@ -102,6 +103,7 @@ class Explanation:
             "target_seconds": seconds(incident.target),
             "met": row.met,
             "evidence": incident.evidence,
+            "ground": ground_object(incident.ground, self.source.catalogue) if incident.ground is not None else None,
             "merged_into": incident.merged_into or None,
             "affected": [
                 {"id": one.node, "since": moment(one.since), "until": moment(one.until) if one.until else None}
@@ -290,6 +292,22 @@ class _Teller:
     def state(self, state: State) -> str:
         return words.state(state, self.lang, long=True)
 
+    def ground(self, ground: Ground) -> Iterator[str]:
+        """Whose fault it was, and each voice that was heard; one against it is marked."""
+        told = ground_object(ground, self.told.source.catalogue)
+        yield INDENT + words.verdict(told, self.lang)
+        for one, shown in zip(ground.testimony, told["testimony"], strict=True):
+            reason = f" ({words.reason(one.reason, self.lang)})" if one.reason.value != "ok" else ""
+            line = self.say(
+                "incident.testimony",
+                says=words.says(one.says, self.lang),
+                name=shown["name"],
+                since=self.at(one.since),
+                reason=reason,
+            )
+            against = f"  ! {words.say('page.ground.against', self.lang)}" if one.against else ""
+            yield f"{INDENT}{INDENT}{line}{against}"
+
     def incident(self, incident: Incident) -> Iterator[str]:
         row = against_target(self.told.source, incident, self.told.period.end)
         yield self.say("incident", id=incident.id, name=self.name(incident.node))
@@ -312,6 +330,8 @@ class _Teller:
         )
         if incident.evidence:
             yield INDENT + self.say("incident.evidence", evidence=incident.evidence)
+        if incident.ground is not None:
+            yield from self.ground(incident.ground)
         if incident.merged_into:
             yield INDENT + self.say("incident.merged", into=incident.merged_into)
         for one in incident.affected:

@@ -14,7 +14,8 @@ def incident_json(view: View, incident: Incident) -> dict[str, Any]:
     """One incident, as of now."""
     catalogue = view.catalogue
     node, hurt = known_node(catalogue, incident.node), affected_nodes(incident, catalogue)
-    return incident_object(incident, node, hurt, url=page_url(view, "incidents", incident.id), now=view.now()) | {
+    url = page_url(view, "incidents", incident.id)
+    return incident_object(incident, node, hurt, url=url, now=view.now(), catalogue=catalogue) | {
         "cause": incident.cause or None,
         "evidence": incident.evidence or None,
         "flapping": incident.flapping,
@@ -81,6 +82,7 @@ def node_json(view: View, node: Node) -> dict[str, Any]:
         "since": rfc3339(state.since),
         "reason": state.reason.value,
         "detail": state.detail,
+        "measured": words.measured(state.detail, view.catalogue.province.language),
         "blamed_on": state.blamed_on or None,
         "flapping": state.flapping,
         "maintenance": node.id in view.in_maintenance(),
@@ -112,6 +114,7 @@ def check_json(view: View, check: Check) -> dict[str, Any]:
         "state": state.state.value if state else "unknown",
         "since": rfc3339(state.since) if state else None,
         "blind_since": rfc3339(state.blind_since) if state else None,
+        "normal": dict(view.normals(check.id)),
         "last": outcome_json(check.id, last) if last else None,
     }
 

@@ -11,7 +11,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from monitor import words
 from monitor.model import Incident, IncidentState, Language, NodeState, Point, Severity, State
 from monitor.rules import clock
-from monitor.rules.public import affected_nodes, known_node
+from monitor.rules.public import affected_nodes, ground_object, known_node
 from monitor.web.assets import TEMPLATES
 from monitor.web.links import Links
 from monitor.web.links_api import States, Values, wanted
@@ -112,7 +112,10 @@ class Pages:
         ]
         pieces = [(piece, evidence_url(known, piece)) for piece in await view.evidence(known)]
         events = await view.events(id)
-        return self.render("incident.html", lang, it=shown, events=events, people=people, evidence=pieces)
+        ground = ground_object(known.ground, view.catalogue) if known.ground is not None else None
+        return self.render(
+            "incident.html", lang, it=shown, events=events, people=people, evidence=pieces, ground=ground
+        )
 
     async def incidents(self, lang: Language, cursor: str | None) -> HTMLResponse:
         """All incidents, newest first."""
@@ -143,6 +146,7 @@ class Pages:
             mos=view.speech(id),
             resting=id in view.in_maintenance(),
             checks=checks,
+            usual={check.id: self._usual(check, last, lang) for check, _, last in checks},
             above=near(node.depends_on),
             below=near(tuple(other.id for other in nodes.values() if id in other.depends_on)),
             members=near(node.group.members) if node.group else [],
@@ -174,6 +178,17 @@ class Pages:
             for status in view.meetings()
         ]
         return self.render("meetings.html", lang, meetings=shown)
+
+    def _usual(self, check: Check, last: Outcome | None, lang: Language) -> list[str]:
+        """What is normal for a check, each fact beside what was seen of it last."""
+        units = {one.fact: one.unit for one in (*check.policy.degraded_if, *check.policy.down_if)}
+        said = []
+        for fact, normal in self._view.normals(check.id).items():
+            value = last.facts.get(fact) if last else None
+            told = words.NOTHING if value is None else words.amount(amount(value, units.get(fact, "")), lang)
+            usual = words.amount(amount(normal, units.get(fact, "")), lang)
+            said.append(words.say("page.usual", lang, fact=words.fact(fact, lang), value=told, normal=usual))
+        return said
 
     def _counts(self, states: Mapping[str, NodeState]) -> dict[str, int]:
         counts = dict.fromkeys((state.value for state in State), 0)

@@ -146,6 +146,7 @@ def test_an_opened_incident_is_told_as_it_was_agreed():
         },
         "reason": "timeout",
         "detail": "no answer within 10 s",
+        "ground": None,
         "started_at": "2026-11-21T14:01:59Z",
         "detected_at": "2026-11-21T14:02:29Z",
         "acknowledged_at": None,
