@@ -3,6 +3,7 @@
 from typing import Any
 from urllib.parse import quote
 
+from monitor import words
 from monitor.model import Check, Incident, IncidentEvent, Node, NodeState
 from monitor.model.evidence import Evidence
 from monitor.rules.public import affected_nodes, incident_object, known_node, rfc3339
@@ -18,6 +19,7 @@ def incident_json(view: View, incident: Incident) -> dict[str, Any]:
     return incident_object(incident, node, hurt, url=url, now=view.now(), catalogue=catalogue) | {
         "cause": incident.cause or None,
         "evidence": incident.evidence or None,
+        "measured": words.measured(incident.detail, catalogue.province.language),
         "flapping": incident.flapping,
         "merged_into": incident.merged_into or None,
         "version": incident.version,

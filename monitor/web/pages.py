@@ -9,7 +9,8 @@ from fastapi.responses import HTMLResponse
 from jinja2 import DictLoader, Environment, StrictUndefined
 
 from monitor import words
-from monitor.model import Incident, IncidentState, Language, NodeState, Point, Severity, State
+from monitor.model import Check, Incident, IncidentState, Language, NodeState, Point, Severity, State
+from monitor.model.habits import amount
 from monitor.rules import clock
 from monitor.rules.public import affected_nodes, ground_object, known_node
 from monitor.web.assets import TEMPLATES
@@ -18,6 +19,7 @@ from monitor.web.links_api import States, Values, wanted
 from monitor.web.links_page import LinksPage
 from monitor.web.objects import evidence_url
 from monitor.web.view import View
+from probes.contract import Outcome
 
 WORST: Final = {State.DOWN: 0, State.UNREACHABLE: 1, State.DEGRADED: 2, State.UNKNOWN: 3, State.UP: 4}
 MARKS: Final = {"up": "●", "degraded": "▲", "down": "■", "unreachable": "◇", "unknown": "?", "maintenance": "–"}

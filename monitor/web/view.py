@@ -116,6 +116,10 @@ class View(Protocol):
         """The estimated score for speech of a video point's link, 1..4.5; None where it is not measured."""
         ...
 
+    def normals(self, check: str) -> Mapping[str, float]:
+        """What is normal for a check, by fact, in base units; only what is known."""
+        ...
+
     def clock_offset(self) -> timedelta:
         """How far the wall clock was moved since the start."""
         ...

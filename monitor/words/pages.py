@@ -61,6 +61,7 @@ TABLE: Final[Mapping[str, tuple[str, str]]] = {
     "page.links.clear": ("Bỏ lọc", "Clear"),
     "page.links.none": ("Cấu hình chưa có đường truyền nào", "The configuration has no links"),
     "page.links.no_match": ("Không có đường truyền nào như vậy", "No such links"),
+    "page.usual": ("{fact} {value}, bình thường {normal}", "{fact} {value}, normally {normal}"),
     "word.name": ("Tên", "Name"),
     "word.type": ("Loại", "Type"),
     "word.state": ("Trạng thái", "State"),

@@ -105,6 +105,7 @@ class StillView:
         self.active: list[Incident] = []
         self.closed: list[Incident] = []
         self.seen: dict[str, Outcome] = {}
+        self.usual: dict[str, dict[str, float]] = {}
         self.is_connected = True
         self.fine = True
         self.resting: set[str] = set()
@@ -164,6 +165,9 @@ class StillView:
 
     def ipv6(self) -> Share:
         return self.share
+
+    def normals(self, check: str) -> Mapping[str, float]:
+        return self.usual.get(check, {})
 
     def speech(self, node: str) -> float | None:
         return self.scores.get(node)
