@@ -22,7 +22,7 @@ _IFF_TUN_NO_PI = 0x1001
 
 _ROADS = """\
 link set lo up
-link set province mtu 1400
+link set province mtu 1400 txqueuelen 20000
 link set province up
 addr add 10.9.0.1/24 dev province
 route add 10.130.0.0/16 dev province
