@@ -193,6 +193,8 @@ class NodeState:
     """Where the latest rows of its ledger lie: what a late verdict may have to correct."""
     dismissed: bool = False
     """A person closed the incident of this spell; it opens no other before the node has worked again."""
+    shown: tuple[Shown, ...] = ()
+    """Of a group that can be degraded: the latest rows of its ledger. Who depends on it reads from them when redundancy was lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,7 +120,8 @@ def _news(draft: Draft, incident: Incident, now: datetime) -> Incident:
         return incident
     if not _has_news(incident):
         return incident
-    first = incident.told_at <= incident.opened_at
+    # Of a cascade that was told of before it had a name the first words have been heard already.
+    first = incident.told_at <= incident.opened_at and not _has_merged(draft, incident)
     if now < incident.told_at + (NEWS_AFTER if first else NEWS_AGAIN):
         return incident
     data: dict[str, object] = {"affected": len(incident.affected)}
@@ -134,3 +135,9 @@ def _has_news(incident: Incident) -> bool:
     ground = incident.ground
     turned = ground is not None and bool(incident.told_verdict) and ground.verdict != incident.told_verdict
     return turned or len(incident.affected) > incident.told_affected
+
+
+def _has_merged(draft: Draft, wider: Incident) -> bool:
+    """Whether incidents that receivers had heard of were merged into it."""
+    known = {**draft.world.incidents, **draft.incidents}.values()
+    return any(one.merged_into == wider.id and one.told_at is not None for one in known)

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from monitor.model import Check, Recheck
+from monitor.rules.cascade import suspects
 from monitor.rules.draft import Draft
-from monitor.rules.groups import ASK_AT, eligible, suspects
+from monitor.rules.groups import ASK_AT, eligible
 from monitor.rules.topology import House
 
 SPREAD = timedelta(seconds=1)
@@ -39,25 +40,34 @@ def witnesses(draft: Draft, house: House, node: str, now: datetime) -> None:
     ask(draft, house.witnesses.get(node, ()), now)
 
 
-def siblings(draft: Draft, house: House, group: str, now: datetime) -> None:
+def siblings(draft: Draft, house: House, group: str, now: datetime) -> bool:
     """Three members failing inside the window: ask all the others. The first that come back to a failing group: ask those that have not.
 
-    Asked again only when a third of the window has passed.
+    Asked again when a third of the window has passed; while every round finds new failures, after a third of that. True when it is to be
+    tried again by itself.
     """
     rule = house.nodes[group].group
-    asked = draft.asked_at(group)
-    if rule is None or (asked is not None and now - asked < max(rule.within / 3, SPREAD)):
-        return
+    if rule is None:
+        return False
+    asked, pause = draft.asked_at(group), max(rule.within / 3, SPREAD)
+    if asked is not None and now - asked < pause / 3:
+        return True
     members = eligible(draft, house, group)
     if draft.node(group).state.failing:
+        if asked is not None and now - asked < pause:
+            return False
         others = [m for m in members if draft.unwell_since(m) is not None]
     else:
-        known = set(suspects(draft, house, group, now))
-        if len(known) < ASK_AT:
-            return
-        others = [m for m in members if m not in known]
+        found = suspects(draft, house, group, now)
+        if len(found) < ASK_AT:
+            return False
+        newest = draft.unwell_since(found[0])
+        if asked is not None and now - asked < pause and (newest is None or newest < asked):
+            return False
+        others = [m for m in members if m not in set(found)]
     draft.asked[group] = now
     ask(draft, [check for m in others for check in house.decisive[m]], now)
+    return not draft.node(group).state.failing
 
 
 def children(draft: Draft, house: House, node: str, now: datetime) -> None:

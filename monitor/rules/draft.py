@@ -141,6 +141,8 @@ class Draft:
         self.unsure = set(world.unsure)
         self.reviewed: dict[str, datetime] = {}
         self.ticked = world.ticked
+        self.spare: dict[str, datetime] = {}
+        """Nodes whose redundancy was lost or came back, and the earliest moment from which it is so."""
         self.forgotten: set[str] = set()
 
     @property

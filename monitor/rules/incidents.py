@@ -18,9 +18,10 @@ from monitor.model import Affected, EventType, Incident, IncidentState, Node, No
 from monitor.rules import groups
 from monitor.rules import nodes as judged
 from monitor.rules.asking import witnesses
+from monitor.rules.cascade import Watch
 from monitor.rules.draft import Draft
 from monitor.rules.fault import attribute, concluded
-from monitor.rules.groups import explained, gathering
+from monitor.rules.groups import eligible, explained
 from monitor.rules.history import identity, record, stop_clock
 from monitor.rules.nodes import WELL, started
 from monitor.rules.testimony import Hearing
@@ -45,7 +46,10 @@ class Round:
     now: datetime
     joined: dict[str, list[Affected]] = field(default_factory=dict)
     left: dict[str, dict[str, datetime]] = field(default_factory=dict)
-    gathers: dict[str, bool] = field(default_factory=dict)
+    watch: Watch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.watch = Watch(self.draft, self.house, self.now)
 
 
 def releases(draft: Draft, house: House, now: datetime) -> None:
@@ -75,6 +79,7 @@ def releases(draft: Draft, house: House, now: datetime) -> None:
 def settle(draft: Draft, house: House, now: datetime) -> None:
     """Go over the nodes that changed or wait, causes before what they explain."""
     turn = Round(draft, house, now)
+    turn.watch.time_is_up(draft.waiting)
     for id in sorted(draft.waiting, key=lambda id: (house.rank.get(id, -1), id)):
         if id not in house.rank or _done(turn, id):
             draft.waiting.discard(id)
@@ -84,7 +89,7 @@ def settle(draft: Draft, house: House, now: datetime) -> None:
 def _done(turn: Round, id: str) -> bool:
     """Do what the node's state asks for; False while there is something to wait for."""
     state, node = turn.draft.node(id), turn.house.nodes[id]
-    if state.flapping and state.changes and turn.now - state.changes[-1] >= STABLE:
+    if _stable(state, turn.now):
         state = replace(state, flapping=False, changes=())
         turn.draft.nodes[id] = state
         open_one = turn.draft.active_incident(id)
@@ -103,6 +108,20 @@ def _done(turn: Round, id: str) -> bool:
     return done and not state.flapping
 
 
+def _stable(state: NodeState, now: datetime) -> bool:
+    """Whether what flapped has not changed for `STABLE`. While something above it is down nobody can say: that time does not count."""
+    if not state.flapping or not state.changes or state.state is State.UNREACHABLE:
+        return False
+    back = state.since if state.state in WELL and state.since is not None else state.changes[-1]
+    return now - max(state.changes[-1], back) >= STABLE
+
+
+def _rested(state: NodeState, own: Incident) -> bool:
+    """Whether the incident is about flapping, and the node was well when what explains it now began: that is no part of the wider fault."""
+    began = state.failed_at
+    return own.flapping and state.flapping and began is not None and bool(state.changes) and state.changes[-1] < began
+
+
 def _covered(turn: Round, state: NodeState) -> bool:
     """Its failure is explained: it belongs to the cause's incident, once there is one."""
     draft = turn.draft
@@ -110,7 +129,7 @@ def _covered(turn: Round, state: NodeState) -> bool:
     if wider is None:
         return False
     _join(turn, wider.id, state)
-    if own is not None:
+    if own is not None and not _rested(state, own):
         _merge(turn, own, wider.id)
     return state.released_at is None
 
@@ -127,7 +146,7 @@ def _fault(turn: Round, node: Node, state: NodeState) -> bool:
     if state.dismissed:
         return True
     late = state.judged_at is None or turn.now >= state.judged_at + node.settle
-    if not late and not _clear(turn, node, state, since):
+    if (not late and not _clear(turn, node, state, since)) or turn.watch.waits(state):
         return False
     opened = _open(turn, node, state, since, degradation=False)
     if incident is not None:
@@ -158,7 +177,7 @@ def _well(turn: Round, node: Node, state: NodeState) -> bool:
 def _clear(turn: Round, node: Node, state: NodeState, since: datetime) -> bool:
     """Whether every answer that could make this another's fault, or name more who suffer from it, has come in."""
     draft, house = turn.draft, turn.house
-    if any(not _answered_well(turn, id, since) for id in house.ancestors[node.id]):
+    if any(not _answered_well(turn, id, since) for id in (*house.ancestors[node.id], *house.peers.get(node.id, ()))):
         return False
     if node.id in house.witnesses and Hearing(draft, house, since).pending(node.id):
         return False
@@ -183,9 +202,7 @@ def _answered_well(turn: Round, id: str, since: datetime) -> bool:
     """An ancestor has answered well since the failure began; a group gathers nothing. What is judged to fail has been weighed already."""
     draft, house = turn.draft, turn.house
     if id in house.members:
-        if id not in turn.gathers:
-            turn.gathers[id] = gathering(draft, house, id, turn.now)
-        return not turn.gathers[id]
+        return not turn.watch.gathering(id)
     if draft.node(id).state.failing:
         return True
     if draft.unwell_since(id) is not None:
@@ -295,9 +312,12 @@ def _evidence(turn: Round, node: Node, state: NodeState) -> str:
     if node.group is not None:
         own = [m for m in house.members[node.id] if draft.node(m).state.failing and not explained(draft, house, m)]
         names = ", ".join(own[:10]) + (", …" if len(own) > 10 else "")
-        return f"{state.detail or len(own)} (≥ {node.group.at_least}, {node.group.share:.0%}): {names}"
+        rule = node.group
+        return f"{len(own)}/{len(eligible(draft, house, node.id))} (≥ {rule.at_least}, {rule.share:.0%}): {names}"
     checks = [draft.check(check.id) for check in house.decisive[node.id]]
-    return ", ".join(f"{c.check}: {c.reason}" for c in checks if c.state in (State.DOWN, State.DEGRADED))
+    said = [f"{c.check}: {c.reason}" for c in checks if c.state in (State.DOWN, State.DEGRADED)]
+    spent = [draft.node(group) for group in house.spares[node.id]]
+    return ", ".join([*said, *(f"{s.node}: {s.detail}" for s in spent if s.state is State.DEGRADED)])
 
 
 def _merge(turn: Round, incident: Incident, into: str) -> None:

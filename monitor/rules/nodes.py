@@ -19,6 +19,7 @@ from monitor.model import (
     CheckState,
     Effect,
     NodeState,
+    Shown,
     State,
     Transition,
 )
@@ -117,15 +118,35 @@ def explain(draft: Draft, house: House, node: str, since: datetime) -> str:
                 found, best = id, house.rank[id]
         elif state.state in WELL and draft.unwell_since(id) is None:
             continue
-        stack.extend(house.above[id])
+        elif state.blamed_on and id in house.members:
+            stack.append(state.blamed_on)
+        stack.extend(house.above.get(id, ()))
     return found
+
+
+def spared(draft: Draft, house: House, id: str, when: datetime | None) -> bool:
+    """Whether a node had lost redundancy at a moment (None: now): a group that it stands on directly was degraded."""
+    for group in house.spares[id]:
+        state = draft.node(group)
+        if when is None:
+            if state.state is State.DEGRADED:
+                return True
+            continue
+        for row in reversed(state.shown):
+            if row.at <= when:
+                if row.state is State.DEGRADED:
+                    return True
+                break
+    return False
 
 
 def evaluate(draft: Draft, house: House, id: str, now: datetime, row: Transition | None, edge: datetime | None) -> None:
     """Judge a node by its checks anew. `edge` is the earliest moment from which something may be different, `row` what changed there."""
     old = draft.node(id)
     states = [(check.effect, draft.check(check.id)) for check in house.decisive[id]]
-    raw = worst((effect, said(state, None)) for effect, state in states)
+    raw = said_raw = worst((effect, said(state, None)) for effect, state in states)
+    if raw is State.UP and house.spares[id] and spared(draft, house, id, None):
+        raw = State.DEGRADED
     failed_at = old.failed_at
     if raw in WELL:
         failed_at = None
@@ -141,9 +162,12 @@ def evaluate(draft: Draft, house: House, id: str, now: datetime, row: Transition
         state = worst((effect, said(check, when)) for effect, check in states)
         if state is State.DOWN and blamed_since is not None and when >= blamed_since:
             return State.UNREACHABLE
+        if state is State.UP and house.spares[id] and spared(draft, house, id, when):
+            return State.DEGRADED
         return state
 
-    edges = [edge] if edge else []
+    edges = [moment for moment in (edge, draft.spare.pop(id, None)) if moment is not None]
+    shown += [row.at for group in house.spares[id] for row in draft.node(group).shown]
     if blamed_on and blamed_since and failed_at and released_at is None:
         joint = max(failed_at, blamed_since)
         # The cause turns out to have begun earlier than we said; a blind stretch in between has its own rows and keeps them.
@@ -153,7 +177,9 @@ def evaluate(draft: Draft, house: House, id: str, now: datetime, row: Transition
     if not edges:
         edges = [now]
     final = raw if raw is not State.DOWN or not blamed_on else State.UNREACHABLE
-    why = _why(states, raw)
+    why = _why(states, said_raw)
+    if raw is not said_raw:
+        why = _why_spared(draft, house, id)
     if row is not None and raw is State.UNKNOWN:
         why = (row.reason, row.detail)
     finding = Finding(
@@ -206,6 +232,12 @@ def _why(states: list[tuple[Effect, CheckState]], raw: State) -> tuple[Reason, s
             if said(state, None) in (State.DEGRADED, State.DOWN):
                 return state.reason, state.detail
     return Reason.OK, ""
+
+
+def _why_spared(draft: Draft, house: House, id: str) -> tuple[Reason, str]:
+    """Which redundancy is lost, without words: the group, how many of how many, and who."""
+    lost = [state for group in house.spares[id] if (state := draft.node(group)).state is State.DEGRADED]
+    return Reason.OK, ", ".join(f"{state.node} {state.detail}" for state in lost)
 
 
 def release(draft: Draft, house: House, id: str, now: datetime) -> None:
@@ -275,11 +307,26 @@ def show(draft: Draft, house: House, old: NodeState, finding: Finding, now: date
         rows=rows,
         dismissed=_still_dismissed(old, finding),
     )
+    rule = house.nodes[id].group
+    if rule is not None and rule.redundant:
+        new = _remember_spare(draft, house, new, written, start)
     new = _count_changes(old, new, now)
     if new == old:
         return
     draft.nodes[id] = new
     _concern(draft, house, old, new)
+
+
+def _remember_spare(
+    draft: Draft, house: House, new: NodeState, written: list[tuple[datetime, State]], start: datetime
+) -> NodeState:
+    """Keep the rows with their states, and have those looked at again that stand on this group."""
+    if written or draft.node(new.node).detail != new.detail:
+        for below in house.children[new.node]:
+            draft.spare[below] = min(start, draft.spare.get(below, start))
+            draft.dirty.add(below)
+    rows = {row.at: row.state for row in new.shown} | dict(written)
+    return replace(new, shown=tuple(Shown(at, rows[at]) for at in sorted(rows)[-REMEMBERED:]))
 
 
 def _explained(house: House, state: NodeState) -> bool:
@@ -315,6 +362,7 @@ def _concern(draft: Draft, house: House, old: NodeState, new: NodeState) -> None
                 draft.dirty.update(house.groups[below])
     if standing(old) != standing(new):
         draft.turned.add(new.node)
+        draft.dirty.update(house.peers.get(new.node, ()))
     if _explained(house, old) != _explained(house, new):
         draft.dirty.update(house.groups[new.node])
     if (

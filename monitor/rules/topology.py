@@ -23,6 +23,8 @@ class House:
     all its members depend on. `ancestors` is its closure, highest first; `descendants` the reverse, highest first too.
     `witnesses` are a node's checks that testify when it fails; `kin` are the nodes with checks by type, carrier and region (a label).
     `habits` says what the checks whose conditions look back have to remember; all others are not in it.
+    `peers` are the groups that share members with a group while neither holds the other: a carrier and a region. `spares` are the parents of a
+    node that are groups with redundancy to lose.
     `rank` orders nodes from the top: whatever explains stands before what it explains.
     """
 
@@ -36,6 +38,8 @@ class House:
     children: Mapping[str, tuple[str, ...]]
     groups: Mapping[str, tuple[str, ...]]
     members: Mapping[str, tuple[str, ...]]
+    peers: Mapping[str, tuple[str, ...]]
+    spares: Mapping[str, tuple[str, ...]]
     decisive: Mapping[str, tuple[Check, ...]]
     witnesses: Mapping[str, tuple[Check, ...]]
     kin: Mapping[tuple[str, str, str], tuple[str, ...]]
@@ -86,6 +90,10 @@ class House:
             children={id: tuple(list_) for id, list_ in children.items()},
             groups=groups,
             members=members,
+            peers={id: tuple(_peers(id, members)) for id in members},
+            spares={
+                id: tuple(p for p in depends_on[id] if (rule := nodes[p].group) and rule.redundant) for id in nodes
+            },
             decisive={id: tuple(list_) for id, list_ in decisive.items()},
             witnesses=_witnesses(catalogue),
             kin=_kin(node for node in nodes.values() if decisive[node.id]),
@@ -141,6 +149,16 @@ def _wider(id: str, members: Mapping[str, tuple[str, ...]]) -> list[str]:
         if other == id or len(theirs) < len(mine) or not mine.issubset(theirs):
             continue
         if len(theirs) > len(mine) or order.index(other) < order.index(id):
+            found.append(other)
+    return found
+
+
+def _peers(id: str, members: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Groups that overlap with it, none of the two inside the other."""
+    mine, found = frozenset(members[id]), []
+    for other, theirs in members.items():
+        shared = mine.intersection(theirs)
+        if other != id and shared and len(shared) < min(len(mine), len(theirs)):
             found.append(other)
     return found
 

@@ -96,10 +96,8 @@ def tick(draft: Draft, house: House, windows: Sequence[Window], now: datetime) -
             draft.dirty.update(house.groups.get(id, ()))
         draft.covered = covered
     _propagate(draft, house, now)
-    for group in sorted(draft.touched):
-        if group in house.members:
-            asking.siblings(draft, house, group, now)
-    draft.touched.clear()
+    touched = sorted(draft.touched.intersection(house.members))
+    draft.touched = {group for group in touched if asking.siblings(draft, house, group, now)}
     if draft.waiting:
         releases(draft, house, now)
         _propagate(draft, house, now)
@@ -127,7 +125,7 @@ def _propagate(draft: Draft, house: House, now: datetime) -> None:
                 continue
             if id in house.members:
                 groups.evaluate(draft, house, id, now)
-            elif draft.node(id).failed_at is not None:
+            elif draft.node(id).failed_at is not None or id in draft.spare:
                 nodes.evaluate(draft, house, id, now, None, None)
             for more in draft.dirty:
                 if more in house.rank:

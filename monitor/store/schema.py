@@ -103,6 +103,7 @@ nodes = Table(
     _maybe_time("released_at"),
     _text("rows"),
     _flag("dismissed"),
+    _maybe_text("shown"),
 )
 
 samples = Table(

@@ -208,6 +208,7 @@ def upgrade() -> None:
         sa.Column("released_at", sa.BigInteger(), nullable=True),
         sa.Column("rows", sa.Text(), nullable=False),
         sa.Column("dismissed", sa.SmallInteger(), nullable=False),
+        sa.Column("shown", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("node"),
     )
     op.create_table(
