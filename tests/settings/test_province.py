@@ -53,6 +53,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
             "portal_host": "localhost",
             "bandwidth_mbps": "200",
             "snmp_host": f"127.1.{number // 250}.{number % 250 + 1}",
+            "second_host": f"127.3.{number // 250}.{number % 250 + 1}",
         }
     with (folder / "ninhbinh" / "communes.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
@@ -79,6 +80,7 @@ def test_nothing_unknown_is_invented() -> None:
             "portal_host",
             "bandwidth_mbps",
             "snmp_host",
+            "second_host",
             "accountable",
             "tags",
         ):
@@ -89,6 +91,7 @@ def test_loads_as_shipped_and_says_what_waits() -> None:
     loaded = load(PROVINCE, environ={})
     waiting = {each.subject: (each.count, each.total) for each in loaded.waiting}
     assert waiting["tslcd.{code}/v4"] == waiting["hnth.{code}/mang"] == waiting["cong.{code}/home"] == (129, 129)
+    assert waiting["tslcd.{code}/duong_hai"] == (129, 129)
     assert "motcua" in loaded.catalogue.nodes
     assert loaded.counts["nodes"] == len(loaded.catalogue.nodes)
     assert loaded.counts["waiting_for_address"] > 6 * 129
@@ -142,6 +145,14 @@ def test_filled_in_the_tree_hangs_together(filled: Loaded) -> None:
         "vung.nam_dinh": 57,
         "vung.ninh_binh": 39,
     }
+
+
+def test_each_link_has_its_witnesses_and_they_count_for_nothing_else(filled: Loaded) -> None:
+    checks = filled.catalogue.checks
+    way, device = checks["tslcd.13285/duong_hai"], checks["tslcd.13285/luu_luong"]
+    assert (way.witness, way.effect) == ("second_path", "none")
+    assert (device.witness, device.effect) == ("device", "degraded")
+    assert sum(check.witness is not None for check in checks.values()) == 2 * 129
 
 
 def test_central_systems_are_critical_and_looked_at_every_half_minute(filled: Loaded) -> None:
