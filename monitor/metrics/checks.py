@@ -9,6 +9,7 @@ to line, and a family is its header and its columns.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Final
 
 import probes
@@ -26,12 +27,13 @@ class _Column:
     `joined` are the lines of a column in which nothing has changed from one scrape to the next: of a page's series more than half.
     """
 
-    __slots__ = ("changed", "head", "heads", "joined", "lines")
+    __slots__ = ("changed", "finite", "head", "heads", "joined", "lines")
 
     def __init__(self, series: Series) -> None:
         self.lines: list[bytes] = []
         self.joined: bytes | None = None
         self.changed = True
+        self.finite = series.finite
         self.head = f"{series.family.name}{{".encode()
         if series.labelled:
             self.head += labels({"phase": series.phase}) + b","
@@ -133,7 +135,7 @@ class Checks:
             if value == before:
                 continue
             column.joined, column.changed = None, True
-            if value is None:
+            if value is None or (column.finite and not isfinite(value)):
                 column.lines[number] = b""
             elif column.heads is None:
                 # Twelve digits: a moment in unix seconds to the millisecond, a duration to far less than it can be measured.

@@ -61,10 +61,15 @@ _JOURNEY = Family("probe_journey_step_seconds", "Duration of a journey by step")
 _JOURNEY_TOKEN = Family("probe_journey_token_seconds", "How long fetching access tokens took, when none was kept")
 _JOURNEY_FAILED = Family("probe_journey_failed_step", "Number of the step that failed, 0 when none did")
 _JOURNEY_POLL = Family("probe_journey_poll_seconds", "How long it took until what was waited for had arrived")
-_LOSS = Family("thongsuot_link_loss_ratio", "Share of the packets of the last round that did not come back")
-_RTT = Family("thongsuot_link_rtt_seconds", "Average round trip of the last round")
-_JITTER = Family("thongsuot_link_jitter_seconds", "Interarrival jitter of the last round (RFC 3550)")
-_MOS = Family("thongsuot_link_mos", "Estimated opinion score for speech, 1 to 4.5")
+_LOSS = Family("thongsuot_link_loss_ratio", "Share of the packets of the last round that did not come back, 0 to 1")
+_RTT = Family("thongsuot_link_rtt_seconds", "Average round trip of the last round; absent when nothing came back")
+_JITTER = Family(
+    "thongsuot_link_jitter_seconds", "Interarrival jitter of the last round (RFC 3550); absent when nothing came back"
+)
+_MOS = Family(
+    "thongsuot_link_mos",
+    "Estimated opinion score for speech, 1 to 4.5 (G.107 simplified); absent when nothing came back",
+)
 _TSA = Family("probe_tsa_duration_seconds", "Duration of a time stamp by phase")
 _TSA_STATUS = Family("probe_tsa_status", "PKIStatus of the answer: 0 granted, 1 granted with changes")
 _TSA_ACCURACY = Family("probe_tsa_accuracy_seconds", "How exact the time stamp says it is")
@@ -124,6 +129,8 @@ class Series:
     labelled: bool = False
     label: tuple[str, str] | None = None
     """A label of its own, name and value."""
+    finite: bool = False
+    """What is no number, or without end, is not measured and so not shown."""
     unit: float = 1.0
     """What the fact is multiplied with to be in the family's unit."""
 
@@ -273,10 +280,10 @@ KINDS: Final[Mapping[str, tuple[Series, ...]]] = MappingProxyType(
             *_phases(_ICMP, "resolve", "setup"),
             Series(family=_ICMP, fact="rtt", phase="rtt", default=0.0, labelled=True),
             Series(family=_HOPS, fact="hop_limit"),
-            Series(family=_LOSS, fact="loss"),
-            Series(family=_RTT, fact="rtt"),
-            Series(family=_JITTER, fact="jitter"),
-            Series(family=_MOS, fact="mos"),
+            Series(family=_LOSS, fact="loss", finite=True),
+            Series(family=_RTT, fact="rtt", finite=True),
+            Series(family=_JITTER, fact="jitter", finite=True),
+            Series(family=_MOS, fact="mos", finite=True),
         ),
     }
 )
