@@ -19,6 +19,9 @@ from monitor.rules.groups import ASK_AT, eligible, explained, needed
 from monitor.rules.nodes import GRACE
 from monitor.rules.topology import House
 
+REACH = 2
+"""What is known of a cascade lags behind it: the threshold is in reach when so many times the failures seen would be enough in a window."""
+
 
 def suspects(draft: Draft, house: House, group: str, now: datetime) -> list[str]:
     """Members whose failure, judged or not, began inside the window (or so lately that it may still be judged into it), and those before
@@ -96,7 +99,7 @@ class Watch:
         rule = self.house.nodes[group].group
         assert rule is not None
         span = max(self.now - first, rule.within / (ASK_AT * ASK_AT))
-        return len(found) * (rule.within / span) >= self._need(group)
+        return REACH * len(found) * (rule.within / span) >= self._need(group)
 
     def _need(self, group: str) -> int:
         rule = self.house.nodes[group].group
@@ -110,10 +113,12 @@ class Watch:
 
     def told(self, group: str) -> bool:
         """Whether receivers have heard of the cascade: of a member's fault in it."""
+        draft = self.draft
         for member in self.suspects(group):
-            incident = self.draft.active_incident(member)
-            if incident is not None and incident.told_at is not None and not incident.degradation:
-                return True
+            wider = draft.member_of(member)
+            for incident in (draft.active_incident(member), draft.incident(wider) if wider else None):
+                if incident is not None and incident.told_at is not None and not incident.degradation:
+                    return True
         return False
 
     def waits(self, state: NodeState) -> bool:
