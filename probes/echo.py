@@ -20,12 +20,12 @@ from probes.echo_flight import TOKEN, Door, Echoes, Flight, Plan, many_targets, 
 from probes.echo_socket import BUSY, SOFT, OpenSocket, Packet, Quoted, open_echo_socket, quoted
 
 if TYPE_CHECKING:
-    from probes.echo_sweep import Sweep
+    from probes.echo_sweep import Calm, Sweep
 
-BURST: Final = 256
+BURST: Final = 512
 """Packets read in one turn before the rest of the loop gets its own."""
 
-PACE: Final = 224
+PACE: Final = 448
 """Packets of a sweep sent before the replies are read: less than one reading takes, so that one is enough."""
 
 ROTATE: Final = 60.0
@@ -69,6 +69,7 @@ class EchoEngine:
         self._gone: dict[bytes, bytes] = {}
         self._late: dict[bytes, int] = {}
         self._room = ROOM
+        self._calm: Calm | None = None
         self.strays = 0
         """Echo replies that belonged to nobody here: other programs' on a raw socket, forgeries, the very late."""
 
@@ -100,7 +101,8 @@ class EchoEngine:
 
     async def sweep(self, addresses: Sequence[str], *, until: float, size: int = 56) -> list[float | None]:
         """One packet to each of many addresses of one family: round trips in seconds in the same order, None where no echo came."""
-        from probes.echo_sweep import MOST, Sweep  # It brings numpy along: only those who sweep wait for it.
+        # It brings numpy along: only those who sweep wait for it.
+        from probes.echo_sweep import MOST, SMALL, Calm, Sweep
 
         if len(addresses) > MOST:
             parts = [addresses[at : at + MOST] for at in range(0, len(addresses), MOST)]
@@ -108,13 +110,14 @@ class EchoEngine:
             return [rtt for part in swept for rtt in part]
         if not addresses:
             return []
+        self._calm = self._calm or Calm()
         targets = many_targets(addresses)
         door = self._door(targets.family)
-        sweep = Sweep(door, targets, Plan(count=len(targets), size=size), *self._launching(len(targets), size))
-        door.flights.add(sweep)
+        plan = Plan(count=len(targets), size=size, dont_fragment=size <= SMALL)
+        sweep = Sweep(door, targets, plan, *self._launching(len(targets), size))
         door.sweeps.append(sweep)
-        loop = asyncio.get_running_loop()
-        bell = loop.call_at(until, sweep.settle, len(targets))
+        door.flights.add(sweep)
+        bell = asyncio.get_running_loop().call_at(until, sweep.settle, len(targets))
         try:
             index = 0
             while index < len(targets) and not sweep.end.done():
@@ -213,8 +216,7 @@ class EchoEngine:
         with suppress(OSError):
             if sweep.door.plan is not sweep.plan:
                 sweep.door.adjust(sweep.plan)
-            count = sweep.send(index, stop, self._monotonic)
-            if count:
+            if self._calm and (count := sweep.send(index, stop, self._monotonic, self._calm)):
                 return count
         return int(self._send(sweep, index))  # It says why not.
 

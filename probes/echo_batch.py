@@ -16,7 +16,7 @@ from typing import Any, Final
 from probes.echo_flight import packed
 from probes.echo_socket import SO_TIMESTAMPNS, Packet, Receiver, Socket
 
-SLOTS: Final = 256
+SLOTS: Final = 512
 """Packets of one call."""
 
 
@@ -69,6 +69,7 @@ class Batch:
         "_length",
         "_room",
         "_template",
+        "_written",
         "control",
         "data",
         "headers",
@@ -79,7 +80,7 @@ class Batch:
         self._fd = sock.fileno()
         self._call = call
         self._length = 16 if sock.family == socket.AF_INET else 28
-        self._room = 0
+        self._room = self._written = 0
 
     def _make(self, room: int) -> None:
         self._room = room
@@ -90,14 +91,15 @@ class Batch:
         )
         data, names, control = _at(self.data), _at(self.names), _at(self.control)
         vectors = bytearray(b"".join(_VECTOR.pack(data + slot * room, room) for slot in range(SLOTS)))
-        self._template = b"".join(
+        template = b"".join(
             _HEADER.pack(
                 names + slot * _NAME, _NAME, _at(vectors) + slot * _VECTOR.size, 1,
                 control + slot * _CONTROL.size, _CONTROL.size, 0, 0,
             )
             for slot in range(SLOTS)
         )  # fmt: skip
-        self.headers = bytearray(self._template)
+        self._template = memoryview(template)
+        self.headers = bytearray(template)
         self._first = _at(self.headers)
         self._keep = vectors
 
@@ -105,8 +107,10 @@ class Batch:
         """Read what has arrived into the slots, at most `room` bytes of each packet; how many packets, at most SLOTS."""
         if room != self._room:
             self._make(room)
-        self.headers[:] = self._template  # The kernel has written lengths over the sizes.
+        # The kernel has written lengths over the sizes.
+        self.headers[: self._written] = self._template[: self._written]
         count = int(self._call(self._fd, self._first, SLOTS, socket.MSG_DONTWAIT, None))
+        self._written = max(0, count) * _HEADER.size
         if count < 0:
             number = ctypes.get_errno()
             if number == errno.EAGAIN:

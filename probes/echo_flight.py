@@ -271,14 +271,16 @@ class Targets:
 
 def many_targets(addresses: Sequence[str]) -> Targets:
     """The targets of a sweep; those of the last sweeps are kept, unless a zone is among them, whose number may change."""
-    if any("%" in address for address in addresses):
-        return Targets([target(address) for address in addresses])
-    return _many_targets(tuple(addresses))
+    known = _many_targets(tuple(addresses))
+    return known or Targets([target(address) for address in addresses])
 
 
 @lru_cache(maxsize=8)
-def _many_targets(addresses: tuple[str, ...]) -> Targets:
-    return Targets([_target(address) for address in addresses])
+def _many_targets(addresses: tuple[str, ...]) -> Targets | None:
+    """None when a zone is among them."""
+    return (
+        None if any("%" in address for address in addresses) else Targets([_target(address) for address in addresses])
+    )
 
 
 def packed(where: Any) -> bytes:

@@ -4,14 +4,18 @@ Owns: a sweep's packets and what must come back for them, sending them many at a
 with what is waited for: the same comparison as for a single packet, to the byte, for many at once.
 Never: opens or closes a socket, waits, or decides about a reply that is not the exact echo of a packet still waited for.
 
-When a packet left is known by its batch: the clock is read before the call that sends `BATCH` of them, and each is taken to have left
-`PACKET` after the one before it. The error is at most the time of the call, some 100 µs, and makes a round trip too long, not too short. A
-reply that came before that moment proves it wrong, and the beginning of the call stands in for it.
+When a packet left is known by its batch: the clock is read before and after the call that sends it, and the packets of a call are taken to
+have left evenly spread over it. That is good to a few µs, unless the kernel gave our core to somebody else in the midst of a call. Such a
+call is known by its length; its packets are taken to have left early in it, so that a round trip is too long, not too short, and the more
+often it happens, the fewer packets go with one call, so that few are concerned. A reply that came before its packet is thought to have left
+proves that wrong: it left a moment before.
 """
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, pairwise
+from operator import truediv
 from typing import Any, Final
 
 import numpy as np
@@ -21,10 +25,23 @@ from probes.echo_flight import TOKEN, Door, Echoes, Plan, Targets
 from probes.echo_socket import SO_TIMESTAMPNS
 
 BATCH: Final = 32
-"""Packets of one call: few, so that it is known well enough when each of them left."""
+"""Packets of one call while our core is ours."""
 
-PACKET: Final = 1_000
-"""Nanoseconds in which no kernel has a packet on its way much faster."""
+INTERRUPTED: Final = 50_000
+"""Nanoseconds by which a call is longer than its packets need, when it was interrupted: what a round trip may be wrong by."""
+
+FEW: Final = 8
+"""Packets of one call at least: fewer cost more than they tell."""
+
+BETWEEN: Final = 50
+"""Calls to be made between two interruptions: half of an interrupted call's packets left late, so about one of a hundred does."""
+
+MOMENT: Final = 1_000
+"""Nanoseconds in which no echo comes back much faster."""
+
+SMALL: Final = 200
+"""Bytes of payload that no link in use has to cut in pieces (SLIP, the narrowest, carries 296): forbidding it changes nothing on the way,
+and spares our kernel a tenth of the sending, the choice of a number for the pieces."""
 
 MOST: Final = 32_768
 """Targets of one sweep: half of what a sequence number tells apart."""
@@ -35,7 +52,8 @@ NOTHING: Final = -1
 IP_HEAD: Final = 20
 """Bytes before the ICMP message on a raw IPv4 socket, when the IP header has no options."""
 
-_RAMP: Final = np.arange(BATCH) * PACKET
+IDENTITY: Final = 8 + TOKEN
+"""Bytes in which packets differ; all that follow are zeros."""
 
 # struct mmsghdr where a pointer has eight bytes; `echo_batch` has the same as a struct format.
 _HEADER: Final = np.dtype(
@@ -49,11 +67,40 @@ _CONTROL: Final = np.dtype(
 )
 
 
+class Calm:
+    """How long our core is ours: how many packets may go with one call."""
+
+    __slots__ = ("_since", "_spell")
+
+    def __init__(self) -> None:
+        self._spell = float(BATCH * BETWEEN)
+        """Packets between two interruptions, smoothed."""
+        self._since = 0
+
+    def batch(self) -> int:
+        """Packets of a call."""
+        return max(FEW, min(BATCH, int(max(self._spell, self._since)) // BETWEEN))
+
+    def departures(self, edges: Sequence[int], sizes: Sequence[int]) -> Any:
+        """When each packet left, for calls of so many packets that began at each of the edges but the last, where the last one ended."""
+        took = [after - before for before, after in pairwise(edges)]
+        usual = sorted(map(truediv, took, sizes))[len(took) // 2]
+        places = [0, *accumulate(sizes)]
+        left = np.interp(np.arange(0.5, places[-1]), places, edges).astype(np.int64)
+        for call, size in enumerate(sizes):
+            self._since += size
+            if took[call] - usual * size > INTERRUPTED:
+                left[places[call] : places[call + 1]] = edges[call] + (np.arange(size) + 0.5) * usual
+                self._spell += (min(self._since, BATCH * BETWEEN) - self._spell) / 8
+                self._since = 0
+        return left
+
+
 class Sweep:
     """A flight of one packet to each of many targets. `sent` and `rtts` are in nanoseconds, `sent` 0 while a packet has not left."""
 
     __slots__ = (
-        "_began", "_columns", "_echoes", "_headers", "_keep", "_owner", "_packets", "_peers", "_start",
+        "_began", "_columns", "_echoes", "_headers", "_keep", "_mask", "_owner", "_packets", "_peers", "_start",
         "door", "end", "first", "ident", "left", "peers", "plan", "result", "rtts", "sent", "targets",
     )  # fmt: skip
 
@@ -70,7 +117,7 @@ class Sweep:
         self._began = np.zeros(count, np.int64)
         self._owner = np.zeros(count, np.int64)
         self._columns: Columns | None = None
-        self._make(noise[4:])
+        self._make(noise[4 : 4 + TOKEN * count])
         names = np.frombuffer(targets.names, np.uint8).reshape(count, -1)
         self._peers = names.view(np.uint32)
         self._headers = np.zeros(count, _HEADER)
@@ -83,28 +130,33 @@ class Sweep:
         self._keep = (names, vectors)
 
     def _make(self, tokens: bytes) -> None:
-        """All packets, and what their echoes must be: see `Flight.request`."""
+        """All packets, and the first bytes of what their echoes must be: see `Flight.request`."""
         count, door = len(self.sent), self.door
-        packets = np.zeros((count, 8 + self.plan.size), np.uint8)
-        packets[:, 0:2] = np.frombuffer(door.request, np.uint8)
-        packets[:, 4:6] = np.frombuffer(self.ident, np.uint8)
-        numbers = ((self.first + np.arange(count)) & 0xFFFF).astype(">u2")
-        packets[:, 6:8] = numbers.view(np.uint8).reshape(count, 2)
-        packets[:, 8:16] = np.frombuffer(tokens, np.uint8).reshape(count, TOKEN)
-        echoes = packets.copy()
-        echoes[:, 0:2] = np.frombuffer(door.reply, np.uint8)
+        numbers = ((self.first + np.arange(count)) & 0xFFFF).astype(np.uint16).byteswap()
+        words = np.frombuffer(tokens, np.uint16).reshape(count, TOKEN // 2).T.copy()
+        heads = np.zeros((count, IDENTITY // 2), np.uint16)
+        heads[:, 0], heads[:, 2] = np.frombuffer(door.request + self.ident, np.uint16)
+        heads[:, 3] = numbers
+        echo = int(np.frombuffer(door.reply, np.uint16)[0])
+        mask = np.full(IDENTITY, 0xFF, np.uint8)
+        checks = np.zeros(count, np.uint16)
         if door.strip:
-            words = _words(echoes)
+            # In whatever order the bytes of a word are, the sum is the same (RFC 1071).
+            sums = words.sum(axis=0, dtype=np.uint32) + numbers + heads[0, 2]
             # A checksum of 0 is the same as one of 0xFFFF to the one who verifies: then another token is taken.
-            clash = np.flatnonzero(words % 0xFFFF == 0)
-            for matrix in (packets, echoes):
-                matrix[clash, 15] ^= 1
-            words[clash] = _words(echoes[clash])
-            for matrix, sums in ((packets, words + 0x0800), (echoes, words)):
-                matrix[:, 2:4] = (0xFFFF - sums % 0xFFFF).astype(">u2").view(np.uint8).reshape(count, 2)
+            clash = np.flatnonzero((sums + echo) % 0xFFFF == 0)
+            words[3, clash] ^= 1
+            sums[clash] = words[:, clash].sum(axis=0, dtype=np.uint32) + numbers[clash] + heads[0, 2]
+            checks = (0xFFFF - (sums + echo) % 0xFFFF).astype(np.uint16)
+            heads[:, 1] = 0xFFFF - (sums + heads[0, 0]) % 0xFFFF
         else:
-            echoes[:, 2 : door.skip] = 0  # Verified or chosen by the kernel.
-        self._packets, self._echoes = packets, echoes
+            mask[2 : door.skip] = 0  # Verified or chosen by the kernel.
+        heads[:, 4:] = words.T
+        self._packets = np.zeros((count, 8 + self.plan.size), np.uint8)
+        self._packets[:, :IDENTITY] = heads.view(np.uint8)
+        heads[:, 0], heads[:, 1] = echo, checks
+        self._mask = mask.view(np.uint32)
+        self._echoes = heads.view(np.uint32) & self._mask
 
     # What an engine asks of every flight.
 
@@ -114,7 +166,8 @@ class Sweep:
 
     def expected(self, index: int) -> bytes:
         """What must come back for it, as `Flight.expected`."""
-        return bytes(self._echoes[index, 0 if self.door.strip else self.door.skip :])
+        echo = bytes(self._echoes[index]) + bytes(self.plan.size - TOKEN)
+        return echo if self.door.strip else echo[self.door.skip :]
 
     def answered(self, index: int) -> bool:
         """Whether its echo has come."""
@@ -140,27 +193,37 @@ class Sweep:
 
     def seconds(self) -> list[float | None]:
         """All round trips, in the order of the targets."""
-        return [None if rtt == NOTHING else rtt / 1e9 for rtt in self.rtts.tolist()]
+        seconds: list[float | None] = (self.rtts / 1e9).tolist()
+        for index in np.flatnonzero(self.rtts == NOTHING).tolist():
+            seconds[index] = None
+        return seconds
 
     # Many at once.
 
-    def send(self, index: int, stop: int, monotonic: Callable[[], int]) -> int:
-        """Send the packets from `index` on, at most BATCH of them and before `stop`; how many the kernel took, 0 when it refused the first.
+    def send(self, index: int, stop: int, monotonic: Callable[[], int], calm: Calm) -> int:
+        """Send the packets from `index` on, before `stop`; how many the kernel took, 0 when it refused the first.
 
         Why it refused is not known here: sending that one alone tells.
         """
         sock = self.door.sock
         if SENDMMSG is None or not isinstance(sock, socket.socket):
             return 0
-        began = monotonic()
-        wanted = min(stop - index, BATCH)
-        count = int(SENDMMSG(sock.fileno(), self._start + index * _HEADER.itemsize, wanted, socket.MSG_DONTWAIT))
-        if count <= 0:
-            return 0
-        self.sent[index : index + count] = _RAMP[:count] + began
-        self._began[index : index + count] = began
-        self.result.sent += count
-        return count
+        descriptor, start, at = sock.fileno(), self._start, index
+        edges, sizes = [monotonic()], []
+        batch = calm.batch()
+        while at < stop:
+            wanted = min(stop - at, batch)
+            count = SENDMMSG(descriptor, start + at * _HEADER.itemsize, wanted, socket.MSG_DONTWAIT)
+            if count <= 0:
+                break
+            edges.append(monotonic())
+            sizes.append(count)
+            at += count
+        if sizes:
+            self.sent[index:at] = calm.departures(edges, sizes)
+            self._began[index:at] = np.repeat(edges[:-1], sizes)
+            self.result.sent += at - index
+        return at - index
 
     def credit(self, batch: Batch, count: int, distance: int | None, now: int) -> list[int]:
         """Take the round trips of a batch's exact echoes; the slots of all other packets, for closer inspection.
@@ -171,27 +234,27 @@ class Sweep:
         if columns is None or columns.batch is not batch.data:
             columns = self._columns = Columns(batch)
         begin, width = (IP_HEAD if self.door.strip else 0), self._packets.shape[1]
-        rows = columns.data[:count]
-        body = rows[:, begin : begin + width]
         numbers = columns.words[:count, begin // 2 + 3].astype(np.int64)
         # A number that is none of ours is held against the last of them, whose bytes it does not have.
         index = np.minimum((numbers - self.first) & 0xFFFF, len(self.sent) - 1)
         good = columns.headers["length"][:count] == begin + width
         if begin:
-            good &= rows[:, 0] == 0x45  # No options: else the message stands elsewhere.
-        else:
-            body = body.copy()
-            body[:, 2 : self.door.skip] = 0
-        good &= _same(body, self._echoes.take(index, axis=0))
-        good &= _same(columns.names[:count, : self._peers.shape[1]], self._peers.take(index, axis=0))
+            good &= columns.data[:count, 0] == 0x45  # No options: else the message stands elsewhere.
+        heads = columns.longs[:count, begin // 4 : (begin + IDENTITY) // 4]
+        _all(good, (heads & self._mask) == self._echoes.take(index, axis=0))
+        rest = columns.data[:count, begin + IDENTITY : begin + width]
+        if rest.any():
+            good &= ~rest.any(axis=1)
+        _all(good, columns.names[:count, : self._peers.shape[1]] == self._peers.take(index, axis=0))
         good &= (self.sent.take(index) > 0) & (self.rtts.take(index) == NOTHING)
+        if good.all() and (index[1:] > index[:-1]).all():  # Each once, in order: as it should be.
+            self._take(slice(count), index, columns, distance, now)
+            return []
         # Of two in one batch the first one counts: written last, it is what stands there.
         slots = np.flatnonzero(good)
         self._owner[index[slots[::-1]]] = slots[::-1]
         slots = slots[self._owner[index[slots]] == slots]
         self._take(slots, index[slots], columns, distance, now)
-        if len(slots) == count:
-            return []
         good[:] = True
         good[slots] = False
         return [int(slot) for slot in np.flatnonzero(good)]
@@ -200,21 +263,21 @@ class Sweep:
         """Round trips by the kernel's stamps, by the moment of reading where those cannot be trusted."""
         sent, began = self.sent.take(index), self._began.take(index)
         if distance is None:
-            arrived = np.full(len(slots), now, np.int64)
+            arrived = np.full(len(index), now, np.int64)
         else:
             arrived = columns.seconds[slots] * 1_000_000_000 + (columns.nanoseconds[slots] - distance)
-            arrived[~columns.stamped(slots) | (arrived < began) | (arrived > now)] = now
-        rtts = arrived - sent
-        early = rtts <= 0
-        rtts[early] += (sent - began)[early]
+            wrong = (arrived < began) | (arrived > now) | ~columns.stamped(slots)
+            if wrong.any():
+                arrived[wrong] = now
+        rtts = np.maximum(arrived - sent, np.minimum(arrived - began, MOMENT))
         self.rtts[index] = rtts
-        self.settle(len(slots))
+        self.settle(len(index))
 
 
 class Columns:
     """A batch's buffers, seen as arrays."""
 
-    __slots__ = ("batch", "control", "data", "headers", "names", "nanoseconds", "seconds", "words")
+    __slots__ = ("batch", "control", "data", "headers", "longs", "names", "nanoseconds", "seconds", "words")
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch.data
@@ -222,6 +285,7 @@ class Columns:
         self.names = np.frombuffer(batch.names, np.uint32).reshape(SLOTS, -1)
         self.headers = np.frombuffer(batch.headers, _HEADER)
         self.words = self.data.view(">u2")
+        self.longs = self.data.view(np.uint32)
         self.control = np.frombuffer(batch.control, _CONTROL)
         self.seconds, self.nanoseconds = self.control["seconds"], self.control["nanoseconds"]
 
@@ -230,16 +294,10 @@ class Columns:
         return (self.headers["controllen"][slots] >= ONE_CONTROL) & (self.control["kind"][slots] == SO_TIMESTAMPNS)
 
 
-def _same(rows: Any, others: Any) -> Any:
-    """Which rows are equal to the byte; quick when all are."""
-    if rows.tobytes() == others.tobytes():
-        return True
-    return (rows == others).all(axis=1)
-
-
-def _words(packets: Any) -> Any:
-    """Sums of the 16-bit words, the payload's zeros left out (RFC 1071)."""
-    return np.ascontiguousarray(packets[:, : 8 + TOKEN]).view(">u2").sum(axis=1, dtype=np.int64)
+def _all(good: Any, equal: Any) -> None:
+    """Keep of the good rows those whose every word is equal; quick when all are."""
+    if not equal.all():
+        good &= equal.all(axis=1)
 
 
 def _steps(matrix: Any) -> Any:
