@@ -18,6 +18,7 @@ from probes.echo_batch import Batch, receiver
 from probes.echo_clock import Clocks
 from probes.echo_flight import TOKEN, Door, Echoes, Flight, Plan, many_targets, packed, target
 from probes.echo_socket import BUSY, SOFT, OpenSocket, Packet, Quoted, open_echo_socket, quoted
+from probes.icmp_extra import Watch
 
 if TYPE_CHECKING:
     from probes.echo_sweep import Calm, Sweep
@@ -87,12 +88,13 @@ class EchoEngine:
         flight.result.late += self._late.pop(to.peer, 0)
         self._at.setdefault(to.peer, []).append(flight)
         loop = asyncio.get_running_loop()
-        bell = loop.call_at(until, flight.settle, plan.count)
+        watch = Watch(flight, until, loop, self._monotonic, self._entropy, self._next)
         try:
-            self._next(flight, 0, loop)
-            await flight.end
+            self._next(flight, 0, plan.count, plan.spacing, loop)
+            await watch.over()
         finally:
-            bell.cancel()
+            watch.stop()
+            flight.order()
             self._at[to.peer].remove(flight)
             if not self._at[to.peer]:
                 del self._at[to.peer]
@@ -200,15 +202,15 @@ class EchoEngine:
 
     # Sending.
 
-    def _next(self, flight: Flight, index: int, loop: asyncio.AbstractEventLoop) -> None:
-        """Send a run's packets one after the other, each `spacing` after the one before; what finds no room is tried again."""
-        while index < flight.plan.count and not flight.end.done():
+    def _next(self, flight: Flight, index: int, stop: int, spacing: float, loop: asyncio.AbstractEventLoop) -> None:
+        """Send packets `index` to `stop` of a run, each `spacing` after the one before; what finds no room is tried again."""
+        while index < stop and not flight.end.done():
             if not self._send(flight, index):
-                loop.call_later(RETRY, self._next, flight, index, loop)
+                loop.call_later(RETRY, self._next, flight, index, stop, spacing, loop)
                 return
             index += 1
-            if flight.plan.spacing > 0 and index < flight.plan.count:
-                loop.call_later(flight.plan.spacing, self._next, flight, index, loop)
+            if spacing > 0 and index < stop:
+                loop.call_later(spacing, self._next, flight, index, stop, spacing, loop)
                 return
 
     def _send_some(self, sweep: "Sweep", index: int, stop: int) -> int:
@@ -333,6 +335,9 @@ class EchoEngine:
         result = flight.result
         result.rtts.append(rtt / 1e9)
         result.hop_limit = hops
+        if result.error is not None and isinstance(flight, Flight) and index in flight.blamed:
+            flight.blamed.remove(index)  # A router was wrong, or lied: the echo has come all the same.
+            flight.left += 1
         flight.left -= 1
         if not flight.left:
             flight.settle(0)
@@ -376,25 +381,19 @@ class EchoEngine:
             if error.local:
                 local = error
             else:
-                self._blame(door, error)
+                self._blame(error)
         if count:
             self._rearm(door)
         return count, local
 
-    def _blame(self, door: Door, error: Quoted) -> None:
-        """Give an ICMP error to the packet it quotes, if that is a run's and still waited for; else nobody is to blame.
-
-        RFC 792 obliges a router to quote 8 bytes only: sequence, id, and a checksum that the token went into. Where the kernel wrote the
-        checksum (and the id of a datagram socket), there is nothing of ours to compare.
-        """
-        packet = error.packet
+    def _blame(self, error: Quoted) -> None:
+        """Give an ICMP error to the packet of a run that it quotes to the byte (see `Flight.quoted`); else nobody is to blame."""
         for flight in self._at.get(packed(error.where), ()):
-            index = flight.index(packet)
-            if index is None or flight.rtts[index] is not None or (door.raw and packet[4:6] != flight.ident):
+            index = flight.quoted(error.packet)
+            if index is None or flight.rtts[index] is not None:
                 continue
-            if door.strip and packet != flight.request(index)[: len(packet)]:
-                continue
-            if self._waits.pop(flight.expected[index], None) is not None:
-                flight.result.error = error
+            flight.result.error = error
+            if index not in flight.blamed:
+                flight.blamed.add(index)
                 flight.settle()
             return

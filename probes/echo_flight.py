@@ -18,6 +18,7 @@ from probes.echo_socket import (
     IP_MTU_DISCOVER,
     IP_PMTUDISC_DO,
     IP_PMTUDISC_DONT,
+    IP_PMTUDISC_PROBE,
     IPV6_MTU_DISCOVER,
     Quoted,
     Receiver,
@@ -36,18 +37,24 @@ Where = tuple[str, int] | tuple[str, int, int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to send: so many packets, `spacing` seconds apart, with `size` bytes of payload; `ttl` None leaves the host's default."""
+    """What to send: so many packets, `spacing` seconds apart, with `size` bytes of payload; `ttl` None leaves the host's default.
+
+    Up to `extra` further packets follow at once when some seem lost (see `icmp_extra`). With `probing` fragmentation is forbidden, and what
+    our kernel remembers of the path's MTU is not asked: only a packet too large for the interface is refused here.
+    """
 
     count: int = 5
     spacing: float = 0.05
     size: int = 56
     ttl: int | None = None
     dont_fragment: bool = False
+    extra: int = 0
+    probing: bool = False
 
 
 @dataclass(slots=True)
 class Echoes:
-    """What came of one run. Times in seconds, in order of arrival; strays are counted apart and never credited."""
+    """What came of one run. Times in seconds, in order of arrival by the kernel's stamps; strays are counted apart and never credited."""
 
     sent: int = 0
     rtts: list[float] = field(default_factory=list)
@@ -56,6 +63,8 @@ class Echoes:
     """Replies to packets of an earlier run, which had been given up."""
     forged: int = 0
     truncated: int = 0
+    reordered: int = 0
+    """Echoes that arrived after the echo of a packet sent later (RFC 4737 §3.3); known at the end of the run."""
     hop_limit: int | None = None
     error: Quoted | None = None
     """The last ICMP error that quoted a packet of this run."""
@@ -68,7 +77,7 @@ class Door:
 
     __slots__ = (
         "born",
-        "dont_fragment",
+        "discover",
         "family",
         "flights",
         "plan",
@@ -100,20 +109,21 @@ class Door:
         self.plan: Plan | None = None
         """Whose settings the socket has now."""
         self.ttl: int | None = None
-        self.dont_fragment: bool | None = None
+        self.discover: int | None = None
+        """What the kernel has been told of fragmentation; both families have the same numbers."""
         self.flights: set[Flight | Sweep] = set()
         self.sweeps: list[Sweep] = []
         """Those of the flights that are sweeps."""
 
     def adjust(self, plan: Plan) -> None:
         """Give the shared socket the hop limit and the fragmentation that this plan wants; OSError when the kernel will not."""
-        if plan.dont_fragment is not self.dont_fragment:
-            value = IP_PMTUDISC_DO if plan.dont_fragment else IP_PMTUDISC_DONT
+        value = IP_PMTUDISC_PROBE if plan.probing else IP_PMTUDISC_DO if plan.dont_fragment else IP_PMTUDISC_DONT
+        if value != self.discover:
             if self.v6:
                 self.sock.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, value)
             else:
                 self.sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, value)
-            self.dont_fragment = plan.dont_fragment
+            self.discover = value
         if plan.ttl != self.ttl:
             value = -1 if plan.ttl is None else plan.ttl  # -1 gives back the host's default (ip(7), ipv6(7)).
             if self.v6:
@@ -139,7 +149,7 @@ class Flight:
     """
 
     __slots__ = (
-        "base", "door", "end", "expected", "first", "head", "ident", "keys", "left", "pack", "peers", "plan",
+        "base", "blamed", "door", "end", "expected", "first", "head", "ident", "keys", "left", "pack", "peers", "plan",
         "result", "rtts", "sent", "targets",
     )  # fmt: skip
 
@@ -159,14 +169,26 @@ class Flight:
         self.pack = _packer(plan.size)
         self.expected = [b""] * count
         """What must come back for each packet sent, to the byte; see `request`."""
-        # The sequence wraps at 65,536.
-        numbers = [((self.first + index) & 0xFFFF).to_bytes(2, "big") for index in range(count)]
-        self.keys = [number + noise[4 + at * TOKEN : 12 + at * TOKEN] for at, number in enumerate(numbers)]
+        self.keys = _keys(self.first, noise[4 : 4 + TOKEN * count])
         """Sequence and token of each packet: bytes 6 to 16 of it and of its echo."""
         self.rtts: list[int | None] = [None] * count
         self.left = count
         self.result = Echoes()
         self.end = end
+        self.blamed: set[int] = set()
+        """Packets of which an ICMP error has said that they will not arrive. Their echoes count nevertheless while the run lasts."""
+
+    def extend(self, noise: bytes) -> int:
+        """Make room for further packets to the same target, `noise` being a token for each. The index of the first of them."""
+        start, count = len(self.sent), len(noise) // TOKEN
+        self.sent += [0] * count
+        self.targets += self.targets[:1] * count
+        self.peers += self.peers[:1] * count
+        self.expected += [b""] * count
+        self.rtts += [None] * count
+        self.keys += _keys(self.first + start, noise)
+        self.left += count
+        return start
 
     def request(self, index: int) -> bytes:
         """One packet's echo request; what its echo must be is kept in `expected`.
@@ -197,11 +219,52 @@ class Flight:
             return None
         return index if self.keys[index].startswith(packet[6:16]) else None
 
+    def quoted(self, packet: bytes) -> int | None:
+        """Which of the packets sent this is the beginning of, to the byte, as an ICMP error quotes it; None when none is.
+
+        RFC 792 obliges a router to quote 8 bytes only: the sequence, the id, and over IPv4 a checksum that the token went into. An IPv6 router
+        quotes as much as fits (RFC 4443 §2.4), so the token must be there: the checksum depends on an address that the kernel chose.
+        """
+        index = self.index(packet)
+        if index is None or packet[:2] != self.head or (self.door.raw and packet[4:6] != self.ident):
+            return None
+        whole = self.pack(self.head, 0, packet[4:6], self.keys[index])
+        if packet[6:] != whole[6 : len(packet)]:
+            return None
+        if self.door.v6:
+            return index if len(packet) >= 8 + TOKEN else None
+        check = 0xFFFF - _words(whole) % 0xFFFF
+        return index if int.from_bytes(packet[2:4], "big") % 0xFFFF == check % 0xFFFF else None
+
+    def order(self) -> None:
+        """Have the run's round trips in order of arrival, and count those that came out of order: see `Echoes`.
+
+        Packets are known by when they were sent, which is the order of their sequence unless further ones went between those of the burst.
+        """
+        both = zip(self.sent, self.rtts, strict=True)
+        arrived = sorted((sent + rtt, sent) for sent, rtt in both if rtt is not None)
+        newest = 0
+        for _, sent in arrived:
+            if sent < newest:
+                self.result.reordered += 1
+            else:
+                newest = sent
+        if self.result.reordered:
+            self.result.rtts[-len(arrived) :] = [(at - sent) / 1e9 for at, sent in arrived]
+
     def settle(self, count: int = 1) -> None:
         """So many packets will not be waited for any more."""
         self.left -= count
         if self.left <= 0 and not self.end.done():
             self.end.set_result(None)
+
+
+def _keys(first: int, tokens: bytes) -> list[bytes]:
+    """Sequence numbers from `first` on, which wrap at 65,536, each with its token."""
+    return [
+        ((first + at) & 0xFFFF).to_bytes(2, "big") + tokens[at * TOKEN : (at + 1) * TOKEN]
+        for at in range(len(tokens) // TOKEN)
+    ]
 
 
 @lru_cache(maxsize=256)

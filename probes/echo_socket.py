@@ -24,6 +24,7 @@ IP_RECVERR: Final = 11
 IP_MTU_DISCOVER: Final = 10
 IP_PMTUDISC_DONT: Final = 0
 IP_PMTUDISC_DO: Final = 2
+IP_PMTUDISC_PROBE: Final = 3
 IPV6_RECVERR: Final = 25
 IPV6_MTU_DISCOVER: Final = 23
 ICMP_FILTER: Final = 1
@@ -157,14 +158,21 @@ _CODES_V4: Final = {
     9: (Reason.PROHIBITED, "network administratively prohibited"),
     10: (Reason.PROHIBITED, "host administratively prohibited"),
     13: (Reason.PROHIBITED, "communication administratively prohibited"),
+    14: (Reason.PROHIBITED, "host precedence violation"),
+    15: (Reason.PROHIBITED, "precedence cutoff in effect"),
     0: (Reason.UNREACHABLE, "network unreachable"),
     1: (Reason.UNREACHABLE, "host unreachable"),
     2: (Reason.UNREACHABLE, "protocol unreachable"),
+    6: (Reason.UNREACHABLE, "network unknown"),
+    7: (Reason.UNREACHABLE, "host unknown"),
+    11: (Reason.UNREACHABLE, "network unreachable for this type of service"),
+    12: (Reason.UNREACHABLE, "host unreachable for this type of service"),
 }
 # RFC 4443 §3.1
 _CODES_V6: Final = {
     0: (Reason.UNREACHABLE, "no route to destination"),
     1: (Reason.PROHIBITED, "administratively prohibited"),
+    2: (Reason.UNREACHABLE, "beyond scope of source address"),
     3: (Reason.UNREACHABLE, "address unreachable"),
     5: (Reason.PROHIBITED, "source address failed policy"),
     6: (Reason.PROHIBITED, "reject route to destination"),
@@ -196,6 +204,8 @@ def quoted(packet: bytes, ancillary: list[tuple[int, int, bytes]], where: Any) -
 def _meaning(type_: int, code: int, *, v6: bool) -> tuple[Reason, str]:
     """What an ICMP error's type and code say about the way to the target."""
     if (type_ == 11 and not v6) or (type_ == 3 and v6):
+        if code == 1:  # RFC 792, RFC 4443 §3.3: a piece of the packet was lost, hops were left.
+            return Reason.NO_REPLY, "fragment reassembly time exceeded"
         return Reason.TTL_EXCEEDED, "time to live exceeded"
     if v6 and type_ == 2:
         return Reason.FRAG_NEEDED, "packet too big"

@@ -6,6 +6,7 @@ would sound are facts here, for the check's own thresholds, and only silence is 
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import pairwise
@@ -17,6 +18,7 @@ from probes.contract import Address, Fact, Family, Finding, Kind, ProbeError, Re
 from probes.dial import Host
 from probes.echo_flight import TOKEN, Echoes, Plan
 from probes.echo_socket import own_fault
+from probes.icmp_extra import MOST
 from probes.mos import mos
 from probes.tools import Tools
 from probes.typed import at
@@ -33,7 +35,9 @@ MARGIN: Final = 0.1
 class IcmpSpec:
     """`packets` are sent `spacing` apart, each with `size` bytes of payload (headers not counted); the run's timeout must leave room for them.
 
+    Up to `extra` further packets (None: as many as `packets`, at most MOST) follow at once when some seem lost, as far as the run's time allows.
     `ttl` is the hop limit (None: the host's default). With `dont_fragment` a packet larger than the path's MTU fails with `frag_needed`.
+    With `path_mtu` the largest packet that passes is searched for after the echoes, which then have half of the run's time.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -45,10 +49,14 @@ class IcmpSpec:
     size: Bytes = 56
     ttl: Annotated[int, Field(ge=1, le=255)] | None = None
     dont_fragment: bool = False
+    extra: Annotated[int, Field(ge=0, le=1000)] | None = None
+    path_mtu: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.packets <= 1000:
             raise ValueError("packets: between 1 and 1000")
+        if self.extra is not None and not 0 <= self.extra <= 1000:
+            raise ValueError("extra: between 0 and 1000")
         if not 0 <= self.spacing <= 60:
             raise ValueError("spacing: between 0s and 60s")
         if not TOKEN <= self.size <= LARGEST:
@@ -91,19 +99,23 @@ async def probe(spec: IcmpSpec, tools: Tools) -> Finding:
         size=spec.size,
         ttl=spec.ttl,
         dont_fragment=spec.dont_fragment,
+        extra=min(spec.packets, MOST) if spec.extra is None else spec.extra,
     )
     loop = asyncio.get_running_loop()
     until = tools.deadline - min(MARGIN, tools.remaining() / 5)
     echoes = Echoes()
     try:
         with tools.phase("rtt"):
-            address = await _first_way(tools, addresses, plan, until, echoes)
+            patient = loop.time() + (until - loop.time()) / 2 if spec.path_mtu else until
+            address = await _first_way(tools, addresses, plan, patient, echoes)
     finally:
         facts = figures(echoes)
         tools.notes(facts)
     if echoes.rtts:
+        if spec.path_mtu:
+            facts = await _with_path_mtu(tools, address, plan, until, echoes)
         return ok(facts=facts)
-    if echoes.refused is not None and (not echoes.sent or loop.time() < until):
+    if echoes.refused is not None and (not echoes.sent or loop.time() < patient):
         # Nothing went out, or the socket was lost while we waited: what would have come back is not known.
         reason, detail = own_fault(echoes.refused)
         return blind(reason, f"{address}: {detail}", facts=facts)
@@ -128,6 +140,21 @@ async def _first_way(tools: Tools, addresses: Sequence[Address], plan: Plan, unt
     raise ProbeError(Reason.DNS_NODATA, "the name has no address")
 
 
+async def _with_path_mtu(tools: Tools, address: str, plan: Plan, until: float, echoes: Echoes) -> dict[str, float]:
+    """The run's figures, and `path_mtu` if it can be found: the echo works, so whatever goes wrong here is no failure of the link."""
+    from probes.icmp_mtu import path_mtu  # Few checks ask for it.
+
+    found = None
+    with tools.phase("path_mtu"), suppress(ProbeError, OSError):
+        slowest = max(echoes.rtts)
+        engine = tools.workbench.echo
+        found = await path_mtu(engine, address, plan, slowest=slowest, until=until, strays=echoes)
+    facts = figures(echoes)
+    if found is not None:
+        facts["path_mtu"] = found
+    return facts
+
+
 def figures(echoes: Echoes) -> dict[str, float]:
     """The run in numbers; what cannot be known is absent, not zero."""
     sent, rtts = echoes.sent, echoes.rtts
@@ -147,6 +174,7 @@ def figures(echoes: Echoes) -> dict[str, float]:
         # Nearest rank: the smallest that is no less than 95 of 100.
         facts["rtt_p95"] = sorted(rtts)[-(-len(rtts) * 95 // 100) - 1]
         facts["jitter"] = jitter(rtts)
+        facts["reordered"] = echoes.reordered / len(rtts)
         facts["mos"] = mos(facts["rtt"], facts["jitter"], facts["loss"])
         if echoes.hop_limit is not None:
             facts["hop_limit"] = echoes.hop_limit
@@ -172,6 +200,9 @@ FACTS: Final = {
     "rtt_max": Fact(unit="seconds", meaning="longest round trip"),
     "rtt_p95": Fact(unit="seconds", meaning="95th percentile of the round trips (nearest rank)"),
     "jitter": Fact(unit="seconds", meaning="interarrival jitter (RFC 3550)"),
+    "reordered": Fact(
+        unit="ratio", meaning="share of the echoes that came after that of a packet sent later (RFC 4737)"
+    ),
     "mos": Fact(unit="number", meaning="estimated opinion score for speech, 1 to 4.5 (G.107 simplified)"),
     "duplicates": Fact(unit="number", meaning="further echoes of packets already answered"),
     "late": Fact(unit="number", meaning="echoes of packets that an earlier run had given up"),
@@ -179,6 +210,7 @@ FACTS: Final = {
     "truncated": Fact(unit="number", meaning="echoes shorter than what was sent"),
     "hop_limit": Fact(unit="number", meaning="hop limit (TTL) with which the last echo arrived"),
     "mtu": Fact(unit="bytes", meaning="the path's MTU, when a packet was too large for it"),
+    "path_mtu": Fact(unit="bytes", meaning="the largest IP packet that passes there and back unfragmented, up to 9216"),
 }
 
 KIND: Final = Kind(

@@ -32,6 +32,8 @@ _VERSION = Family("probe_http_version", "Returns the version of HTTP of the prob
 _BODY = Family("probe_http_uncompressed_body_length", "Length of uncompressed response body")
 _ICMP = Family("probe_icmp_duration_seconds", "Duration of icmp request by phase")
 _HOPS = Family("probe_icmp_reply_hop_limit", "Replied packet hop limit (TTL for ipv4)")
+_REORDERED = Family("probe_icmp_reordered_ratio", "Share of the echoes that came out of order (RFC 4737)")
+_PATH_MTU = Family("probe_icmp_path_mtu_bytes", "Largest IP packet that passes there and back unfragmented")
 _DNS = Family("probe_dns_duration_seconds", "Duration of DNS request by phase")
 _ANSWERS = Family("probe_dns_answer_rrs", "Returns number of entries in the answer resource record list")
 _AUTHORITY = Family("probe_dns_authority_rrs", "Returns number of entries in the authority resource record list")
@@ -280,6 +282,8 @@ KINDS: Final[Mapping[str, tuple[Series, ...]]] = MappingProxyType(
             *_phases(_ICMP, "resolve", "setup"),
             Series(family=_ICMP, fact="rtt", phase="rtt", default=0.0, labelled=True),
             Series(family=_HOPS, fact="hop_limit"),
+            Series(family=_REORDERED, fact="reordered"),
+            Series(family=_PATH_MTU, fact="path_mtu"),
             Series(family=_LOSS, fact="loss", finite=True),
             Series(family=_RTT, fact="rtt", finite=True),
             Series(family=_JITTER, fact="jitter", finite=True),

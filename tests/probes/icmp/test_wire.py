@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 from datetime import UTC, datetime
+from functools import cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -18,6 +19,7 @@ from probes.echo_flight import Plan
 from probes.tools import Workbench
 from tests.debian import need
 from tests.probes.icmp.province import Answer, Province, Request, needs_province
+from tests.probes.icmp.together import Link, together
 
 pytestmark = needs_province
 
@@ -98,13 +100,19 @@ ECHOES = [
 ]  # fmt: skip
 
 
+@cache
+def answered(v6: bool) -> dict[str, Outcome]:
+    """Every behaviour, looked at in the same moment; packets beyond the first three have tests of their own."""
+    links = [Link(answer=case[1], keys={"packets": 3, "extra": 0}) for case in ECHOES]
+    return {case[0]: look.outcome for case, look in zip(ECHOES, together(links, v6=v6), strict=True)}
+
+
 @pytest.mark.parametrize("host", [V4, V6], ids=["v4", "v6"])
 @pytest.mark.parametrize(("sentence", "answer", "received", "counted"), ECHOES, ids=[case[0] for case in ECHOES])
-async def test_only_an_exact_echo_counts(
+def test_only_an_exact_echo_counts(
     sentence: str, answer: Answer, received: int, counted: dict[str, float], host: str
 ) -> None:
-    async with Province({host: answer}) as province:
-        outcome = await ping(province, host)
+    outcome = answered(host == V6)[sentence]
     assert outcome.facts.get("sent") == 3, outcome
     assert outcome.facts["received"] == received
     assert (outcome.seen, outcome.reason) == ((Seen.OK, Reason.OK) if received else (Seen.FAILED, Reason.NO_REPLY))
@@ -134,15 +142,19 @@ ERRORS = [
 ]
 
 
+@cache
+def refused(v6: bool) -> dict[str, Outcome]:
+    """Every error, said in the same moment."""
+    links = [Link(answer=case[1], keys={"packets": 3}, timeout=0.6) for case in ERRORS]
+    return {case[0]: look.outcome for case, look in zip(ERRORS, together(links, v6=v6), strict=True)}
+
+
 @pytest.mark.parametrize("host", [V4, V6], ids=["v4", "v6"])
 @pytest.mark.parametrize(("sentence", "answer", "reason"), ERRORS, ids=[case[0] for case in ERRORS])
-async def test_errors_that_quote_our_packet_are_reasons(
-    sentence: str, answer: Answer, reason: Reason, host: str
-) -> None:
+def test_errors_that_quote_our_packet_are_reasons(sentence: str, answer: Answer, reason: Reason, host: str) -> None:
     if "eight bytes" in sentence and host == V6:
         pytest.skip("IPv6 routers quote as much as fits (RFC 4443)")
-    async with Province({host: answer}) as province:
-        outcome = await ping(province, host, timeout=0.6)
+    outcome = refused(host == V6)[sentence]
     assert (outcome.seen, outcome.reason) == (Seen.FAILED, reason)
     assert "rtt" not in outcome.facts
     assert (outcome.seconds < 0.3) is (reason is not Reason.NO_REPLY)
