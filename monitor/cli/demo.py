@@ -25,6 +25,7 @@ SCRIPT: Final = (
     Fault(kind="wrong_page", after=60, lasts=60, target="motcua"),
     Fault(kind="wrong_page", after=100, lasts=75, target="lgsp"),
     Fault(kind="carrier", after=150, lasts=75, target="viettel"),
+    Fault(kind="site", after=240, lasts=75, target="tslcd.13324"),
     Fault(kind="slow", after=270, lasts=60, target="motcua"),
     Fault(kind="refused", after=300, lasts=60, target="sao_luu"),
     Fault(kind="certificate", after=360, lasts=60, target="cong_ttdt"),
@@ -39,6 +40,10 @@ HANOI: Final = ZoneInfo("Asia/Ho_Chi_Minh")
 
 TELL: Final[Mapping[str, tuple[str, str]]] = {
     "link": ("Đứt đường truyền {target}", "The link {target} is cut"),
+    "site": (
+        "Xã, phường của {target} mất điện: mọi đường tới đó đều im lặng",
+        "The commune of {target} has no power: every way is silent",
+    ),
     "wrong_page": ("{target} trả về trang báo lỗi (mã 200)", "{target} answers 200 with an error page"),
     "carrier": (
         "Mạng {target} gián đoạn: mọi đường truyền của nhà mạng này",

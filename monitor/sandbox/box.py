@@ -56,6 +56,8 @@ class Commune:
     district: str
     carrier: str
     address: str
+    second: str = ""
+    """Where it is reached by another way, if it has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +98,7 @@ def communes(path: Path | None = None) -> tuple[Commune, ...]:
             district=row["former_district"],
             carrier=CARRIERS[index % len(CARRIERS)],
             address=f"{NETWORK}.{1 + index // 200}.{1 + index % 200}",
+            second=f"{NETWORK}.{101 + index // 200}.{1 + index % 200}" if index % 3 == 0 else "",
         )
         for index, row in enumerate(rows)
     )
@@ -106,6 +109,7 @@ def plan(people: Sequence[Commune]) -> Plan:
     return Plan(
         links={f"tslcd.{c.code}": c.carrier for c in people},
         behind_links={f"hnth.{c.code}": f"tslcd.{c.code}" for c in people},
+        seconds={f"tslcd.{c.code}": f"second.{c.code}" for c in people if c.second},
         systems=SYSTEMS,
         jobs=("sao_luu",),
         anchors=tuple(f"anchor.{n}" for n in range(len(ANCHORS))),
@@ -176,6 +180,8 @@ class Box:
         for commune in self.people:
             self._add(f"tslcd.{commune.code}", commune.address, 0, partial(servers.line, name=commune.code))
             self._add_datagrams(f"hnth.{commune.code}", commune.address, 1, SipDatagrams)
+            if commune.second:
+                self._add(f"second.{commune.code}", commune.second, 0, partial(servers.line, name=commune.code))
         await asyncio.gather(*(listener.sync() for listener in self._listeners))
         self._inbox = await self.receiver.serve(INBOX, self.port)
         self._job = self._begin_job()

@@ -77,6 +77,7 @@ def configuration(
                 "former_district",
                 "carrier",
                 "cpe_ipv4",
+                "second_host",
                 "vc_host",
                 "portal_host",
                 "portal_v6",
@@ -87,7 +88,7 @@ def configuration(
         for index, c in enumerate(people):
             echoed, v6 = c.address if echo else "", f"[{PORTALS6}]" if index < with_v6 else ""
             rows.writerow(
-                [c.code, c.name, c.province, c.district, c.carrier, c.address, c.address, PORTALS, v6, echoed]
+                [c.code, c.name, c.province, c.district, c.carrier, c.address, c.second, c.address, PORTALS, v6, echoed]
             )
     token = secrets.token_hex(24)
     for name, text in (

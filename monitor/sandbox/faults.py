@@ -11,14 +11,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-FaultKind = Literal["link", "carrier", "hub", "uplink", "wrong_page", "slow", "certificate", "refused", "flap"]
+FaultKind = Literal["link", "carrier", "hub", "uplink", "wrong_page", "slow", "certificate", "refused", "flap", "site"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """One thing that breaks `after` seconds from the start and lasts `lasts` seconds.
 
-    `target` is a node id (link, wrong_page, slow, certificate, refused, flap) or a carrier's name; `period` is a flapping target's full wave.
+    `target` is a node id (link, wrong_page, slow, certificate, refused, flap, site) or a carrier's name; `period` is a flapping target's full
+    wave. A `site` is a commune without power, by its link's id: all ways to it are silent.
     """
 
     kind: FaultKind
@@ -55,6 +56,8 @@ class Plan:
     """Link node id to carrier."""
     behind_links: Mapping[str, str]
     """Node id to the link it stands behind."""
+    seconds: Mapping[str, str] = field(default_factory=dict)
+    """Link node id to the site's other way in."""
     systems: tuple[str, ...]
     anchors: tuple[str, ...]
     jobs: tuple[str, ...] = ()
@@ -64,13 +67,16 @@ class Plan:
         """The root node that a right judgement names, and every node cut with it (the root among them)."""
         if fault.kind in ("link", "flap") and fault.target in self.links:
             return fault.target, frozenset({fault.target, *self._behind({fault.target})})
+        if fault.kind == "site":
+            ways = {self.seconds[fault.target]} if fault.target in self.seconds else set()
+            return fault.target, frozenset({fault.target, *ways, *self._behind({fault.target})})
         if fault.kind == "carrier":
             links = {link for link, carrier in self.links.items() if carrier == fault.target}
             return f"carrier.{fault.target}", frozenset(links | self._behind(links))
         if fault.kind in ("hub", "uplink"):
             everything = frozenset({"hub", *self.links, *self.behind_links, *self.systems})
             if fault.kind == "uplink":
-                return "monitor", everything | {*self.anchors, *self.jobs}
+                return "monitor", everything | {*self.anchors, *self.jobs, *self.seconds.values()}
             return "hub", everything
         return fault.target, frozenset({fault.target})
 
@@ -134,7 +140,7 @@ class Weather:
             for node in nodes:
                 before = found.get(node, FINE)
                 found[node] = Condition(
-                    cut=before.cut or fault.kind in ("link", "carrier", "hub", "uplink", "flap"),
+                    cut=before.cut or fault.kind in ("link", "carrier", "hub", "uplink", "flap", "site"),
                     refused=before.refused or fault.kind == "refused",
                     wrong=before.wrong or fault.kind == "wrong_page",
                     delay=max(before.delay, self.slow if fault.kind == "slow" else 0.0),

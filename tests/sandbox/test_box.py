@@ -188,6 +188,16 @@ def test_a_carriers_fault_names_all_it_takes() -> None:
     assert nodes == {f"tslcd.{code}" for code in mine} | {f"hnth.{code}" for code in mine}
 
 
+def test_a_commune_without_power_is_silent_by_every_way_and_a_cut_link_by_one() -> None:
+    people = communes()
+    assert sum(bool(c.second) for c in people) == 43
+    assert len({c.second for c in people} | {c.address for c in people}) == 129 + 43 + 1
+    code = people[0].code
+    ways = {f"tslcd.{code}", f"hnth.{code}"}
+    assert plan(people).hit(fault("site", f"tslcd.{code}")) == (f"tslcd.{code}", ways | {f"second.{code}"})
+    assert plan(people).hit(fault("link", f"tslcd.{code}")) == (f"tslcd.{code}", ways)
+
+
 async def test_two_faults_that_turn_at_once_leave_one_server_listening() -> None:
     listener = Listener(HUB, free_port(), Condition, asyncio.Protocol)
     try:

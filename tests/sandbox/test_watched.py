@@ -69,4 +69,6 @@ async def test_all_that_the_hub_takes_with_it_fails_and_is_not_our_fault(watched
     await watched.box.begin(Fault(kind="hub", after=0, lasts=60))
     await asyncio.sleep(0.3)
     outcomes = dict(zip((c.id for c in checks), await asyncio.gather(*map(watched.look, checks)), strict=True))
+    ways = {id: outcomes.pop(id) for id in list(outcomes) if watched.catalogue.checks[id].witness}
+    assert {id: o.seen for id, o in ways.items()} == {"tslcd.13285/duong_hai": Seen.OK}  # Another way than by the hub.
     assert {id: (o.reason, o.detail) for id, o in outcomes.items() if o.seen is not Seen.FAILED} == {}

@@ -55,9 +55,12 @@ def by_incident(messages: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
     seen: set[str] = set()
     told: dict[str, list[str]] = defaultdict(list)
     for arrival in messages:
-        incident = arrival["message"]["data"].get("incident")
-        if incident is not None and arrival["id"] not in seen:
-            told[incident["id"]].append(arrival["message"]["type"])
+        data = arrival["message"]["data"]
+        if arrival["id"] not in seen and "gathered" in data:
+            for each in data["gathered"]:
+                told[each["incident"]["id"]] += [message["type"] for message in each["messages"]]
+        elif arrival["id"] not in seen and "incident" in data:
+            told[data["incident"]["id"]].append(arrival["message"]["type"])
         seen.add(arrival["id"])
     return dict(told)
 
@@ -66,7 +69,9 @@ def texts_of(messages: Iterable[dict[str, Any]], incident: str) -> list[tuple[st
     """(type, text) of one incident's messages, in order of arrival, copies (same id) taken once."""
     own: dict[str, dict[str, Any]] = {}
     for arrival in messages:
-        if arrival["message"]["data"].get("incident", {}).get("id") == incident:
+        data = arrival["message"]["data"]
+        inside = {each["incident"]["id"] for each in data.get("gathered", [data]) if "incident" in each}
+        if incident in inside:
             own.setdefault(arrival["id"], arrival["message"])
     return [(message["type"], message["message"]["text"]) for message in own.values()]
 
@@ -83,5 +88,5 @@ def seconds_in(stretches: Iterable[tuple[datetime, datetime]], start: datetime, 
 
 
 def checks_of_the_box(*, echo: bool) -> int:
-    """How many checks watch the box: three of each commune, its echo and its IPv6 where there are any, and those of the systems."""
-    return 129 * (4 if echo else 3) + (103 if has_ipv6() else 0) + 18
+    """How many checks watch the box: three of each commune, its echo, IPv6 and second path where there are any, and those of the systems."""
+    return 129 * (4 if echo else 3) + (103 if has_ipv6() else 0) + 43 + 18
