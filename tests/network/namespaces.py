@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import pytest
 
@@ -33,6 +33,13 @@ def must_run(reason: str) -> pytest.MarkDecorator:
     if reason and os.environ.get("CI") == "true":
         raise RuntimeError(f"under CI these tests must run: {reason}")
     return pytest.mark.skipif(bool(reason), reason=f"NOT RUN: {reason}" if reason else "")
+
+
+def not_run(reason: str) -> NoReturn:
+    """The same from within a test."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"under CI these tests must run: {reason}")
+    pytest.skip(f"NOT RUN: {reason}")
 
 
 def _lacking() -> str:

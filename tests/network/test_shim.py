@@ -116,7 +116,7 @@ async def test_loss_round_trip_and_jitter_are_the_wires_own_and_no_worse_than_fp
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A stamp is late when the machine takes the processor away just then; not in three runs."""
-    for attempt in range(3):
+    for _ in range(3):
         beside = await side_by_side({name: host for name, (host, _) in LINKS.items()})
         assert not beside.miscounted, "\n".join(beside.miscounted)
         # fping writes a tenth of a millisecond at these lengths.
@@ -124,7 +124,7 @@ async def test_loss_round_trip_and_jitter_are_the_wires_own_and_no_worse_than_fp
         if not beside.off and not worse:
             break
     with capsys.disabled():
-        print("\n" + "\n".join(beside.table), f"\n(run {attempt + 1})")
+        print("\n" + "\n".join(beside.table))
     assert not beside.off, "\n".join(beside.off)
     assert not worse
 

@@ -20,6 +20,8 @@ class Daemon:
         self.config, self.port, self.log = config, port, log
         self.env = {**os.environ, **(env or {})}
         self.process: asyncio.subprocess.Process | None = None
+        self.prefix: tuple[str, ...] = ()
+        """Words before the command: what it is to run in."""
 
     async def __aenter__(self) -> "Daemon":
         await self.start()
@@ -31,7 +33,7 @@ class Daemon:
     async def start(self, *, wait: bool = True) -> None:
         with self.log.open("ab") as out:
             self.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "monitor", "run", "--config", str(self.config),
+                *self.prefix, sys.executable, "-m", "monitor", "run", "--config", str(self.config),
                 stdout=out, stderr=out, env=self.env, cwd=ROOT, start_new_session=True,
             )  # fmt: skip
         if wait:
