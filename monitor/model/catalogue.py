@@ -167,13 +167,14 @@ class Route:
 class Receiver:
     """Somebody to tell: a name, a kind of `monitor.notify.KINDS`, and that kind's own spec.
 
-    With `gather` the many messages of a storm are told as one; without, each goes by itself (to a machine that groups on its own).
+    The many messages of a storm are told as one, in few requests in so long a time as `gather`; None: each goes by itself (to a machine that
+    groups on its own).
     """
 
     name: str
     kind: str
     spec: Any
-    gather: bool = True
+    gather: timedelta | None = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

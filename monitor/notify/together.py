@@ -28,6 +28,7 @@ SIZE: Final = 256 * 1024
 ROOM: Final = 64 * 1024
 """Bytes of it that are kept for the lead's own object and the text."""
 NAMES: Final = 300
+FEW: Final = 12
 TEXT: Final = 16 * 1024
 """Letters of the text."""
 
@@ -224,10 +225,10 @@ def _shares(told: Sequence[Told], catalogue: Catalogue, lang: Language) -> list[
 
 
 def _party(carrier: str, catalogue: Catalogue) -> str:
-    """`VNPT` of `vnpt`, whose whole name is for the lines."""
+    """`Viettel` of `viettel`, as its name is written; the whole name is for the lines."""
     known = catalogue.parties.get(carrier)
-    name = known.name if known and len(known.name) <= 16 else carrier
-    return harmless(name.upper() if name == carrier and len(name) <= 8 else name, 40)
+    word = known.name.split()[0] if known and known.name.split() else ""
+    return harmless(word if word.casefold() == carrier.casefold() else carrier, 40)
 
 
 def _lines(told: Sequence[Told], catalogue: Catalogue) -> Iterator[str]:
@@ -262,20 +263,41 @@ def _by_carrier(told: Iterable[Told]) -> list[tuple[str, list[Told]]]:
 
 
 def _names(carrier: str, told: Sequence[Told], shown: int, catalogue: Catalogue, lang: Language) -> str:
-    """`VNPT (12): xã A, xã B, …`: communes where they are known, by the order of their names."""
-    names = sorted((_name(each, catalogue) for each in told), key=words.sort_key)
-    said = names[:shown]
-    if len(names) > shown:
-        said.append(words.say("line.and_more", lang, count=words.number(len(names) - shown, lang)))
+    """`VNPT (12): xã A, xã B, …`: communes where they are known, by former district when there are many, in the order of their names."""
+    by_district = _by_district(told, catalogue)
+    parts: list[str] = []
+    left = shown
+    for district, names in by_district:
+        listed = ", ".join(names[:left])
+        if listed:
+            parts.append(f"{district}: {listed}" if len(by_district) > 1 else listed)
+        left = max(0, left - len(names))
+    if len(told) > shown:
+        parts.append(words.say("line.and_more", lang, count=words.number(len(told) - shown, lang)))
+    said = "; ".join(parts)
     if not carrier:
-        return ", ".join(said)
-    count = words.number(len(names), lang)
-    return words.say(
-        "line.together.carrier", lang, carrier=_party(carrier, catalogue), count=count, names=", ".join(said)
-    )
+        return said
+    count = words.number(len(told), lang)
+    return words.say("line.together.carrier", lang, carrier=_party(carrier, catalogue), count=count, names=said)
+
+
+def _by_district(told: Sequence[Told], catalogue: Catalogue) -> list[tuple[str, list[str]]]:
+    """Many names are easier to find by their former district; few are not, nor where one has none."""
+    found: dict[str, list[str]] = {}
+    for each in told:
+        district = _labels(each, catalogue).get("district", "") if len(told) > FEW else ""
+        found.setdefault(harmless(district, 80), []).append(_name(each, catalogue))
+    if "" in found:
+        found = {"": [name for names in found.values() for name in names]}
+    for names in found.values():
+        names.sort(key=words.sort_key)
+    return sorted(found.items(), key=lambda pair: words.sort_key(pair[0]))
 
 
 def _name(told: Told, catalogue: Catalogue) -> str:
+    return harmless(_labels(told, catalogue).get("commune_name") or told.incident["node"]["name"], 80)
+
+
+def _labels(told: Told, catalogue: Catalogue) -> Mapping[str, str]:
     node = told.incident["node"]
-    labels = node["labels"] or known_node(catalogue, node["id"]).labels
-    return harmless(labels.get("commune_name") or node["name"], 80)
+    return node["labels"] or known_node(catalogue, node["id"]).labels

@@ -5,8 +5,12 @@ Never: makes a message, decides who is told, or drops anything. A message that n
 again when its receiver answers anything else, when the configuration is loaded again, or when a person says so.
 
 Between sending and recording that it was sent lies a moment in which a crash makes one copy more; every copy has the same id and the same
-bytes. Nothing is collapsed: a receiver that was dead while a fault came and went is told both, in order, for it may have been sent the first
-without our knowing, and whoever reads the recovery without the fault would not know what has recovered.
+bytes. What may have been sent is never collapsed: a receiver that was dead while a fault came and went is told both, in order, for it may have
+the first without our knowing, and whoever reads the recovery without the fault would not know what has recovered.
+
+In a storm, messages of medium and low severity are told together: a message is made of those that wait (`storm` is the law of it), and is a row
+and a delivery as any other. Whether a message leaves by itself or inside of another is durable before either is sent, so that it is never told
+under two ids. Those that are told inside keep their rows, and are delivered when the one that tells them is.
 """
 
 from monitor.outbox.desk import Deliver

@@ -194,7 +194,7 @@ class Desk:
         loop = asyncio.get_running_loop()
         while not self.office.stopping:
             self.stirred.clear()
-            work, look = self.gatherer.look(loop.time())
+            work, look = self.gatherer.look(loop.time() + EARLY)
             if work is not None:
                 self._launch(work, f"outbox {self.name} gathers")
             due = min((at for at in (self._start(loop.time()), look) if at is not None), default=None)
@@ -296,7 +296,9 @@ class Desk:
         back = self.failures > 0 or not self.proven
         self.proven, self.failures, self.since, self.failed_at = True, 0, None, None
         if lane.queue:
-            self.ready(name, lane, asyncio.get_running_loop().time())
+            clock = asyncio.get_running_loop().time()
+            lane.wait_from(clock)
+            self.ready(name, lane, clock)
         else:
             del self.lanes[name]
         if back and not self.disabled:
@@ -340,6 +342,7 @@ class Desk:
         if lane.parked:
             lane.parked = False
             lane.queue[0].attempts, lane.queue[0].since = 0, self.office.now()
+            lane.wait_from(asyncio.get_running_loop().time())
         self.ready(name, lane, asyncio.get_running_loop().time())
 
     async def insist(self, write: Callable[[], Awaitable[object]]) -> None:

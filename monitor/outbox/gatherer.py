@@ -16,7 +16,7 @@ from monitor.model import Message, Receiver
 from monitor.notify import ENDS
 from monitor.outbox.lanes import Entry, Lane
 from monitor.outbox.post import Post
-from monitor.outbox.storm import WINDOW, Past, Request, Waiting, weigh
+from monitor.outbox.storm import Law, Past, Request, Waiting, weigh
 from monitor.store import Released
 
 _log = structlog.get_logger(__name__)
@@ -93,8 +93,7 @@ class Gatherer:
         for row in known:
             at = clock - max((now - row.at).total_seconds(), 0.0)
             if row.told_in:
-                self.past.left(at, [(row.lane, row.type in ENDS)], gathered=True)
-                self.past.requests.pop()  # Its request is the row of the message that tells it.
+                self.past.told(at, [(row.lane, row.type in ENDS)])
             elif told := inside.get(row.message):
                 self.past.requests.append(Request(at, frozenset(each.lane for each in told), gathered=True))
             else:
@@ -127,7 +126,9 @@ class Gatherer:
             lane = self.home.lanes[name]
             lane.queue[:] = [entry for entry in lane.queue if entry.told_in != message]
             if lane.queue:
-                self.home.ready(name, lane, asyncio.get_running_loop().time())
+                clock = asyncio.get_running_loop().time()
+                lane.wait_from(clock)
+                self.home.ready(name, lane, clock)
             else:
                 del self.home.lanes[name]
 
@@ -150,24 +151,25 @@ class Gatherer:
         if urgent:
             # What may not wait does not wait for what may.
             return self._alone({name: runs[name] for name in urgent}), None
-        if not home.receiver.gather or home.together is None:
+        if home.receiver.gather is None or home.together is None:
             return self._alone(runs), None
+        law = Law(home.receiver.gather.total_seconds())
         waiting = [
             Waiting(name, run[0].arrived, run[-1].arrived, run[-1].message.type in ENDS) for name, run in runs.items()
         ]
-        verdict = weigh(waiting, self.past, now, not_before=max(self._patience(), home.quiet_until))
+        verdict = weigh(waiting, self.past, now, law, not_before=max(self._patience(law), home.quiet_until))
         if verdict.alone:
             return self._alone({name: runs[name] for name in verdict.alone}), verdict.look
         if verdict.together:
             return self._as_one(runs, home.together), None
         return None, verdict.look
 
-    def _patience(self) -> float:
+    def _patience(self, law: Law) -> float:
         """While the receiver fails, the next request is made after twice as long each time."""
         since = self.home.failing_since
         if since is None or self.last is None or self.last < since:
             return 0.0
-        return self.last + max(WINDOW, self.last - since)
+        return self.last + max(law.window, self.last - since)
 
     def _take(self, runs: Runs) -> None:
         self.leaving = True

@@ -57,6 +57,11 @@ class Lane:
         """Whether it is about this message alone: the receiver's return changes nothing for it."""
         return self.result in ABOUT_THE_MESSAGE
 
+    def wait_from(self, now: float) -> None:
+        """What may leave together begins to wait now: until now it stood behind something, or was given up."""
+        for entry in self.run:
+            entry.arrived = now
+
     @property
     def run(self) -> list[Entry]:
         """What may leave together, from the head on."""

@@ -16,12 +16,13 @@ from monitor.outbox.gatherer import Together
 from monitor.outbox.lanes import Entry
 from monitor.outbox.post import Post, Queue
 from monitor.outbox.schedule import HOURLY, JITTER
-from monitor.outbox.storm import WINDOW
 from monitor.store import MessageState, Pending, Released, StoreError, StoreLostError
 
 REMEMBERED: Final = 10_000
 """Ids of delivered messages that are known not to be news if they are offered again."""
 
+LOOKED_BACK: Final = timedelta(hours=1)
+"""What was sent in it is read at the start; no window in which messages are gathered is longer."""
 
 _CHANCE: Final = random.SystemRandom()
 _log = structlog.get_logger(__name__)
@@ -163,7 +164,7 @@ class Outbox:
         """What was sent lately, by whoever ran before: a restart in a storm gives nobody more messages."""
         while not self.stopping:
             try:
-                rows = await self.store.released(self.now() - timedelta(seconds=WINDOW))
+                rows = await self.store.released(self.now() - LOOKED_BACK)
             except StoreLostError:
                 raise
             except StoreError as error:

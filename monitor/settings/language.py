@@ -8,10 +8,18 @@ Never: looks at another key's section: references between sections are `build`'s
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+    model_validator,
+)
 
 from monitor.model import Language
 from monitor.settings import times
@@ -161,11 +169,24 @@ class SelfBlock(Block):
     """Whom we tell that we are alive."""
 
 
+def _one_sentence(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(value)
+    except ValueError:
+        raise ValueError("write a length of time from 5s to 1h, such as 15m, or false") from None
+
+
+Gather = Annotated[
+    Annotated[Duration, Field(ge=timedelta(seconds=5), le=timedelta(hours=1))] | Literal[False],
+    WrapValidator(_one_sentence),
+]
+
+
 class ReceiverBlock(OneKind):
     """Somebody to tell: exactly one kind of receiver."""
 
-    gather: bool = True
-    """Whether the many messages of a storm are told as one; `false` for a machine that groups by itself."""
+    gather: Gather = timedelta(minutes=15)
+    """In a storm, messages are told together in at most three requests in so long a time; `false` for a machine that groups by itself."""
 
 
 class EscalationBlock(Block):

@@ -41,7 +41,7 @@ class Telling:
         for name, block in self.file.receivers.items():
             kind, spec = block.kind()
             if not idle_receiver(name, self.draft.written(("receivers", name)), self.words):
-                made[name] = Receiver(name=name, kind=kind, spec=spec, gather=block.gather)
+                made[name] = Receiver(name=name, kind=kind, spec=spec, gather=block.gather or None)
         return made
 
     def routes(self, receivers: Mapping[str, Receiver]) -> tuple[Route, ...]:

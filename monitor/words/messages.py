@@ -114,10 +114,10 @@ TABLE: Final[Mapping[str, tuple[str, str]]] = {
         "Recovery target missed: {what}, since {since}",
     ),
     "line.together.acknowledged": ("Đã tiếp nhận: {what}, từ {since}", "Acknowledged: {what}, since {since}"),
-    "line.together.resolved": ("Đã khắc phục: {what}, từ {since}", "Resolved: {what}, since {since}"),
+    "line.together.resolved": ("Đã khắc phục: {what}, hỏng từ {since}", "Resolved: {what}, in trouble since {since}"),
     "line.together.passed": (
-        "Xảy ra rồi đã tự khắc phục: {what}, từ {since}",
-        "Came and went: {what}, since {since}",
+        "Xảy ra rồi đã tự khắc phục: {what}, hỏng từ {since}",
+        "Came and went: {what}, in trouble since {since}",
     ),
     "line.together.merged": (
         "Đã gộp vào sự cố rộng hơn: {what}, từ {since}",

@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,11 +113,14 @@ class Auditor:
             last = known["sequence"] if known is not None else -1
             self._expect(sorted(sequences[id]) == list(range(1, last + 1)), f"{id}: {last} of {sorted(sequences[id])}")
         expected = {(receiver, id, sequence) for id, sequence in books.told() for receiver in RECEIVERS}
-        there = [(row["receiver"], row["lane"], row["sequence"]) for row in books.messages.values()]
+        there = [(row["receiver"], row["lane"], row["sequence"]) for row in books.messages.values() if not storm(row)]
         self._expect(len(there) == len(set(there)), "an event has two messages for one receiver")
         self._expect(set(there) == expected, f"events without messages or the reverse: {set(there) ^ expected}")
         for row in books.messages.values():
             said = json.loads(row["body"])
+            if storm(row):
+                self._gathered(books, row, said)
+                continue
             event = books.events.get((row["lane"], row["sequence"]))
             self._expect(event is not None and said["type"] == event["type"] == row["type"], f"{row['id']}: type")
             self._expect(said["data"]["incident"]["id"] == row["lane"], f"{row['id']}: another incident's words")
@@ -136,6 +139,17 @@ class Auditor:
         for id, row in books.incidents.items():
             active = row["state"] in ("open", "acknowledged")
             self._expect(active is (row["closed_at"] is None), f"{id} is {row['state']}, closed at {row['closed_at']}")
+
+    def _gathered(self, books: Books, row: sqlite3.Row, said: dict[str, Any]) -> None:
+        """A message that tells others tells exactly those that the books say."""
+        inside = [books.messages[each["id"]] for told in said["data"]["gathered"] for each in told["messages"]]
+        self._expect(said["type"] == row["type"], f"{row['id']}: type")
+        self._expect(
+            {each["id"] for each in inside} == {each["id"] for each in told_in(books, row)}, f"{row['id']} tells others"
+        )
+        self._expect(all(each["receiver"] == row["receiver"] for each in inside), f"{row['id']}: another receiver's")
+        self._expect(all(each["state"] == row["state"] for each in inside), f"{row['id']} and what it tells part")
+        self._expect(len(inside) == said["data"]["gathered_messages"] >= 2, f"{row['id']}: counted otherwise")
 
     def _kept(self, books: Books) -> None:
         """What was durable before is there still, to the byte."""
@@ -164,15 +178,35 @@ class Auditor:
                 continue
             self._expect(row["body"] == arrival.body, f"{arrival.id} arrived with other bytes than the row's")
             self._expect(row["receiver"] == arrival.receiver, f"{arrival.id} went to {arrival.receiver}")
-            lane = arrival.receiver, row["lane"]
-            earlier = {sequence for sequence in lanes[lane] if sequence < row["sequence"]}
-            self._expect(earlier <= told[lane], f"{lane}: {row['sequence']} before {earlier - told[lane]}")
-            later = {sequence for sequence in told[lane] if sequence > row["sequence"]}
-            self._expect(not later, f"{lane}: {row['sequence']} after {later}")
-            if arrival.answered == 204:
-                told[lane].add(row["sequence"])
-        taken = {arrival.id for arrival in self.inbox.log if arrival.answered == 204}
+            self._expect(not row["told_in"], f"{arrival.id} went by itself, and is told in {row['told_in']}")
+            parts: dict[tuple[str, str], set[int]] = defaultdict(set)
+            for part in told_in(books, row) or [row]:
+                parts[arrival.receiver, part["lane"]].add(part["sequence"])
+            for lane, sequences in parts.items():
+                earlier = {sequence for sequence in lanes[lane] if sequence < min(sequences)}
+                self._expect(earlier <= told[lane], f"{lane}: {sequences} before {earlier - told[lane]}")
+                later = {sequence for sequence in told[lane] if sequence > max(sequences)}
+                self._expect(not later, f"{lane}: {sequences} after {later}")
+                if arrival.answered == 204:
+                    told[lane] |= sequences
+        taken = heard(books, {arrival.id for arrival in self.inbox.log if arrival.answered == 204})
         self._expect(self.delivered <= taken, f"delivered in the books only: {self.delivered - taken}")
+
+
+def storm(row: sqlite3.Row) -> bool:
+    """Whether it is a message that tells others."""
+    return str(row["lane"]).startswith("gathered-")
+
+
+def told_in(books: Books, row: sqlite3.Row) -> list[sqlite3.Row]:
+    """What is told in it."""
+    return [each for each in books.messages.values() if each["told_in"] == row["id"]] if storm(row) else []
+
+
+def heard(books: Books, taken: Iterable[str]) -> set[str]:
+    """Ids of what was taken, and of what was told in it."""
+    known = set(taken)
+    return known | {id for id, row in books.messages.items() if row["told_in"] in known}
 
 
 def against_truth(books: Books, sites: Sites) -> tuple[list[str], int, int]:
@@ -203,5 +237,8 @@ def last_words(books: Books, arrived: list[Arrival]) -> dict[str, dict[str, Any]
     for arrival in arrived:
         row = books.messages[arrival.id]
         if arrival.receiver == "truc" and arrival.answered == 204:
-            words[row["lane"]] = json.loads(arrival.body)
+            said = json.loads(arrival.body)
+            words |= {told["incident"]["id"]: {"data": told} for told in said["data"].get("gathered", [])}
+            if not storm(row):
+                words[row["lane"]] = said
     return words

@@ -31,8 +31,8 @@ nodes:
 {nodes}
 {groups}
 receivers:
-  truc: {{webhook: {{url: "http://127.0.0.1:{inbox}/truc", secret: env:SECRET}}}}
-  noc: {{webhook: {{url: "http://127.0.0.1:{inbox}/noc", secret: env:SECRET}}}}
+  truc: {{webhook: {{url: "http://127.0.0.1:{inbox}/truc", secret: env:SECRET}}, gather: 10s}}
+  noc: {{webhook: {{url: "http://127.0.0.1:{inbox}/noc", secret: env:SECRET}}, gather: false}}
 routes: [{{match: {{}}, send: [truc, noc]}}]
 """
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.audit import Auditor, Books, against_truth, last_words
+from tests.e2e.audit import Auditor, Books, against_truth, heard, last_words
 from tests.e2e.nursery import Nursery
 from tests.e2e.province import KEPT, Province
 from tests.story.daemon import until
@@ -166,7 +166,7 @@ async def settled(province: Province, auditor: Auditor) -> Books:
 def converged(province: Province, auditor: Auditor, books: Books) -> list[str]:
     """Nothing lost, and whoever was told knows how it stands."""
     wrong = list(auditor.wrong)
-    taken = province.inbox.taken()
+    taken = heard(books, province.inbox.taken())
     wrong += [f"lost: {id} {row['type']}" for id, row in books.messages.items() if id not in taken]
     wrong += [f"not delivered: {id}" for id, row in books.messages.items() if row["state"] != "delivered"]
     words = last_words(books, province.inbox.log)

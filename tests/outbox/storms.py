@@ -33,6 +33,7 @@ from tests.outbox.world import START, Post, Town
 
 OPENED, RESOLVED, ACKNOWLEDGED = EventType.OPENED, EventType.RESOLVED, EventType.ACKNOWLEDGED
 LINKS = 600
+QUARTER = timedelta(minutes=15)
 
 
 def link(number: int) -> Node:
@@ -115,7 +116,7 @@ def tell(outbox: Outbox | None, post: Post, messages: Iterable[Message]) -> None
         outbox.offer(known)
 
 
-def outbox_of(post: Post, town: Town, *names: str, gather: bool = True, **keys: Any) -> Outbox:
+def outbox_of(post: Post, town: Town, *names: str, gather: timedelta | None = QUARTER, **keys: Any) -> Outbox:
     """One that tells together."""
     loop = asyncio.get_running_loop()
     return Outbox(
@@ -130,7 +131,9 @@ def outbox_of(post: Post, town: Town, *names: str, gather: bool = True, **keys: 
 
 
 @contextlib.asynccontextmanager
-async def at_work(post: Post, town: Town, *names: str, gather: bool = True, **keys: Any) -> AsyncIterator[Outbox]:
+async def at_work(
+    post: Post, town: Town, *names: str, gather: timedelta | None = QUARTER, **keys: Any
+) -> AsyncIterator[Outbox]:
     """It works until the end of the block."""
     outbox = outbox_of(post, town, *names, gather=gather, **keys)
     task = asyncio.get_running_loop().create_task(outbox.run())
