@@ -20,11 +20,14 @@ class Slot(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recent:
-    """The slots of one window over one fact, oldest first, twenty at the most; `length` is a slot's, in seconds."""
+    """The slots of one window over one fact, oldest first, twenty at the most; `length` is a slot's, in seconds. The rest are their sums."""
 
     fact: str
     length: float
     slots: tuple[Slot, ...] = ()
+    total: float = 0.0
+    weight: float = 0.0
+    rounds: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +35,7 @@ class Normal:
     """What is normal for one fact of one check, in the fact's base unit; `value` is None until enough is known.
 
     `ring` are the medians of the latest periods in which it was well, oldest first. `accepted`: a person said that it is so now, and it is
-    being learned anew. The rest is the period that is under way: its number, how many rounds were learned, every `stride`-th of which is
-    in `values`. `ill` while the fact is beyond a line drawn from its normal.
+    being learned anew. `ill` while the fact is beyond a line drawn from its normal.
     """
 
     fact: str
@@ -41,6 +43,11 @@ class Normal:
     ring: tuple[float, ...] = ()
     accepted: bool = False
     ill: bool = False
+
+
+class Lesson(NamedTuple):
+    """What the period under way has taught of one fact: its number, how many rounds, and every `stride`-th of their values."""
+
     period: int = 0
     rounds: int = 0
     stride: int = 1
@@ -57,18 +64,22 @@ class Learned:
 
 
 class Round(NamedTuple):
-    """One round of measuring: its start in seconds since 1970, and of each fact that counts (name, value, weight)."""
+    """One round of measuring: its start in seconds since 1970, and for each window (value, weight); weight 0 where there was no value."""
 
     at: float
-    measured: tuple[tuple[str, float, float], ...]
+    measured: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Habit:
-    """How one check usually measures. `waiting` are failed rounds of which nobody knows yet whether they are an outage."""
+    """How one check usually measures. `lessons` are of the `normals`, in their order; they begin empty with a process, as do the windows.
+
+    `waiting` are failed rounds of which nobody knows yet whether they are an outage.
+    """
 
     check: str
     normals: tuple[Normal, ...] = ()
+    lessons: tuple[Lesson, ...] = ()
     windows: tuple[Recent, ...] = ()
     waiting: tuple[Round, ...] = ()
 

@@ -3,11 +3,11 @@
 Owns: windows (`loss >= 5% over 10m`), normals (`rtt > 3 x normal + 20ms`), and what is not learned. Never: counts rounds or gives a verdict
 (that is `judge`), reads a clock: time is when the outcomes began. A check none of whose conditions has a window or a normal has no habit.
 
-Windows. A window is twenty slots on a fixed grid, the one under way included: what began in the last twentieth less than its length up to
-its whole length counts. A loss is all that was lost of all that was sent, any other fact the mean of its rounds. *One bad moment makes no
-window bad*: a line is crossed when it is crossed also without the slot that speaks loudest for it. A round that failed counts when the
-next one that sees anything is good; rounds of a judged outage never do: an outage is told as one, and not once more as bad quality when it is
-over. Blind rounds do not exist. A window is known once half of the rounds that it should have are in it.
+Windows. A window is twenty slots on a fixed grid, the one under way included: it reaches back by its length, or by up to a twentieth less. A loss
+is all that was lost of all that was sent, any other fact the mean of its rounds. *One bad moment makes no window bad*: the slot that speaks
+loudest for a line being crossed speaks no louder than the second loudest. A round that failed counts when the next one that sees anything is
+good; rounds of a judged outage never do: an outage is told as one, and not once more as bad quality when it is over. Blind rounds do not
+exist. A window is known once half of the rounds that it should have are in it.
 
 Normals. Time is cut in periods of six hours. The rounds of a period in which the fact was well are thinned to at most 32 and their median kept, if at
 least a quarter of the period's rounds were learned; the normal is the median of the latest 28 of these (seven days in which it was well), and
@@ -24,10 +24,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
-from monitor.model import Check, CheckState, Condition, Policy, State
-from monitor.model.habits import Habit, Learned, Normal, Recent, Round, Slot, amount, crossed_fact, crossing
+from monitor.model import Check, CheckState, Condition, State
+from monitor.model.habits import Habit, Lesson, Normal, Recent, Round, Slot, amount, crossed_fact, crossing
 from monitor.rules.judge import COMPARE, Said
 from probes.contract import Outcome, Reason, Seen
 
@@ -47,14 +47,25 @@ RELEASE: Final = 0.2
 _PERIOD = PERIOD.total_seconds()
 
 
+class Line(NamedTuple):
+    """A condition, where its fact's normal and its window stand (-1: none), and the window's length as it is written."""
+
+    condition: Condition
+    normal: int
+    window: int
+    over: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
     """What a check's conditions ask for: windows (fact, slot's length in seconds, rounds that make it known), the facts whose normal is learned,
-    and how many rounds a period needs."""
+    how many rounds a period needs, and the conditions themselves."""
 
     windows: tuple[tuple[str, float, int], ...]
     facts: tuple[str, ...]
     least: int
+    down: tuple[Line, ...]
+    degraded: tuple[Line, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,40 +83,48 @@ def needs(check: Check) -> Needs | None:
     if all(one.over is None and one.times is None for one in conditions):
         return None
     every = check.every.total_seconds()
-    windows = {
-        (one.fact, one.over.total_seconds() / SLOTS): max(2, math.ceil(one.over.total_seconds() / every / 2))
-        for one in conditions
-        if one.over is not None
-    }
+    facts = sorted({one.fact for one in conditions})
+    spans = sorted({(one.fact, one.over.total_seconds()) for one in conditions if one.over is not None})
+
+    def lines(conditions: Iterable[Condition]) -> tuple[Line, ...]:
+        found = []
+        for one in conditions:
+            seconds = 0.0 if one.over is None else one.over.total_seconds()
+            window = spans.index((one.fact, seconds)) if seconds else -1
+            found.append(Line(one, facts.index(one.fact), window, amount(seconds, "seconds") if seconds else ""))
+        return tuple(found)
+
     return Needs(
-        windows=tuple((fact, length, rounds) for (fact, length), rounds in sorted(windows.items())),
-        facts=tuple(sorted({one.fact for one in conditions})),
+        windows=tuple((fact, over / SLOTS, max(2, math.ceil(over / every / 2))) for fact, over in spans),
+        facts=tuple(facts),
         least=max(4, int(_PERIOD / every / 4)),
+        down=lines(check.policy.down_if),
+        degraded=lines(check.policy.degraded_if),
     )
 
 
 def fitted(habit: Habit, needed: Needs) -> Habit:
     """The habit with exactly the windows and normals that are needed now, those known already as they are."""
-    facts = {normal.fact: normal for normal in habit.normals}
-    recent = {(window.fact, window.length): window for window in habit.windows}
-    same = tuple(facts) == needed.facts and len(recent) == len(needed.windows)
-    if same and all((fact, length) in recent for fact, length, _ in needed.windows):
-        return habit
+    same = len(habit.lessons) == len(needed.facts) and len(habit.windows) == len(needed.windows)
+    if same and all(one.fact == fact for one, fact in zip(habit.normals, needed.facts, strict=True)):
+        wanted = zip(habit.windows, needed.windows, strict=True)
+        if all(one.fact == fact and one.length == length for one, (fact, length, _) in wanted):
+            return habit
+    normals = {normal.fact: normal for normal in habit.normals}
+    lessons = dict(zip(normals, habit.lessons, strict=False))
+    windows = {(window.fact, window.length): window for window in habit.windows}
     return replace(
         habit,
-        normals=tuple(facts.get(fact) or Normal(fact=fact) for fact in needed.facts),
+        normals=tuple(normals.get(fact) or Normal(fact=fact) for fact in needed.facts),
+        lessons=tuple(lessons.get(fact) or Lesson() for fact in needed.facts),
         windows=tuple(
-            recent.get((fact, length)) or Recent(fact=fact, length=length) for fact, length, _ in needed.windows
+            windows.get((fact, length)) or Recent(fact=fact, length=length) for fact, length, _ in needed.windows
         ),
+        waiting=(),
     )
 
 
-def remembered(learned: Learned) -> Habit:
-    """A habit out of the store: the windows begin empty."""
-    return Habit(check=learned.check, normals=learned.normals)
-
-
-def take(habit: Habit, needed: Needs, check: Check, state: CheckState, outcome: Outcome) -> Reading:
+def take(habit: Habit, needed: Needs, state: CheckState, outcome: Outcome) -> Reading:
     """Take in one outcome that saw, and say what the conditions make of it. `state` is the check's before this outcome."""
     at = outcome.started_at.timestamp()
     habit = fitted(habit, needed)
@@ -115,23 +134,39 @@ def take(habit: Habit, needed: Needs, check: Check, state: CheckState, outcome: 
         rounds = (*rounds, _round(at, outcome.facts, needed))
     if outcome.seen is not Seen.OK:
         return Reading(habit if rounds == habit.waiting else replace(habit, waiting=rounds), Said(), learned=False)
-    windows = tuple(_moved(window, rounds, int(at // window.length)) for window in habit.windows)
-    look = _Look(habit, needed, windows, outcome.facts, state)
-    said = look.said(check.policy)
-    closed = [_closed(normal, int(at // _PERIOD), needed.least) for normal in habit.normals]
-    learned = any(new.ring is not old.ring for new, old in zip(closed, habit.normals, strict=True))
+    windows = tuple(
+        [_moved(place, window, rounds, int(at // window.length)) for place, window in enumerate(habit.windows)]
+    )
+    look = _Look(habit.normals, windows, needed, outcome.facts, state)
+    said = look.said()
     well = not down and said.down is None
-    normals = tuple(look.learned(normal, well) for normal in closed)
-    return Reading(Habit(check=habit.check, normals=normals, windows=windows), said, learned)
+    period, learned = int(at // _PERIOD), False
+    normals, lessons = [], []
+    for normal, lesson in zip(habit.normals, habit.lessons, strict=True):
+        if lesson.period != period:
+            closed = _closed(normal, lesson, needed.least)
+            learned = learned or closed is not normal
+            normal, lesson = closed, Lesson(period)
+        normal, teaches = look.health(normal)
+        value = outcome.facts.get(normal.fact)
+        if well and teaches and value is not None and math.isfinite(value):
+            lesson = _taught(lesson, value)
+        normals.append(normal)
+        lessons.append(lesson)
+    new = Habit(check=habit.check, normals=tuple(normals), lessons=tuple(lessons), windows=windows)
+    return Reading(new, said, learned)
 
 
 def accepted(habit: Habit) -> Habit:
     """A person said that what is ill is how it is now: it is learned anew. The same habit when nothing is ill."""
     if not any(normal.ill for normal in habit.normals):
         return habit
+    lessons = habit.lessons or (Lesson(),) * len(habit.normals)
+    pairs = list(zip(habit.normals, lessons, strict=True))
     return replace(
         habit,
-        normals=tuple(Normal(fact=one.fact, accepted=True) if one.ill else one for one in habit.normals),
+        normals=tuple(Normal(fact=one.fact, accepted=True) if one.ill else one for one, _ in pairs),
+        lessons=tuple(Lesson() if one.ill else lesson for one, lesson in pairs),
     )
 
 
@@ -143,97 +178,86 @@ def median(values: Sequence[float]) -> float:
 
 
 class _Look:
-    """One good outcome against the conditions: which lines are crossed, with the habit as it was before this outcome."""
+    """One good outcome against the lines: which are crossed, with the normals as they were before this outcome."""
+
+    __slots__ = ("_beyond", "_by", "_degraded", "_facts", "_ill", "_needed", "_normals", "_state", "_windows")
 
     def __init__(
         self,
-        habit: Habit,
+        normals: Sequence[Normal],
+        windows: Sequence[Recent],
         needed: Needs,
-        windows: Iterable[Recent],
         facts: Mapping[str, float],
         state: CheckState,
     ) -> None:
-        self._normals = {normal.fact: normal for normal in habit.normals}
-        known = {(fact, length): rounds for fact, length, rounds in needed.windows}
-        self._windows = {
-            (window.fact, window.length): window.slots
-            for window in windows
-            if sum(slot.rounds for slot in window.slots) >= known[window.fact, window.length]
-        }
-        self._facts, self._state, self._by = facts, state, crossed_fact(state.detail)
+        self._normals, self._windows, self._needed, self._facts, self._state = normals, windows, needed, facts, state
         self._degraded = state.state is State.DEGRADED
-        self._beyond: set[str] = set()
-        self._ill: set[str] = set()
+        self._by = crossed_fact(state.detail) if state.detail else ""
+        self._beyond: list[str] = []
+        self._ill: list[str] = []
 
-    def said(self, policy: Policy) -> Said:
+    def said(self) -> Said:
         """What the judge is told."""
-        held = self._state.state is State.DOWN and self._state.reason is Reason.DOWN_IF
-        down, _ = self._first(policy.down_if, held, as_written=True)
-        degraded, at_once = self._first(policy.degraded_if, self._degraded)
+        state = self._state
+        held = state.state is State.DOWN and state.reason is Reason.DOWN_IF
+        down, _ = self._first(self._needed.down, held, as_written=True)
+        degraded, at_once = self._first(self._needed.degraded, self._degraded)
         return Said(down, degraded, at_once)
 
-    def learned(self, normal: Normal, well: bool) -> Normal:
-        """The normal with this outcome's value, if it is one to learn from."""
+    def health(self, normal: Normal) -> tuple[Normal, bool]:
+        """The normal with whether it is ill now, and whether this round may teach it anything."""
         fact = normal.fact
         ill = fact in self._ill or (normal.ill and self._degraded)
         if ill is not normal.ill:
             normal = replace(normal, ill=ill)
-        spell = ill or fact in self._beyond or (self._degraded and self._by == fact)
-        value = self._facts.get(fact)
-        if not well or spell or value is None or not math.isfinite(value):
-            return normal
-        values, stride = normal.values, normal.stride
-        if normal.rounds % stride == 0:
-            values = (*values, value)
-            if len(values) == KEPT:
-                values, stride = values[::2], stride * 2
-        return replace(normal, rounds=normal.rounds + 1, values=values, stride=stride)
+        return normal, not (ill or fact in self._beyond or (self._degraded and self._by == fact))
 
-    def _first(
-        self, conditions: Iterable[Condition], held: bool, *, as_written: bool = False
-    ) -> tuple[str | None, bool]:
+    def _first(self, lines: Iterable[Line], held: bool, *, as_written: bool = False) -> tuple[str | None, bool]:
         """The detail of the first line that is crossed, and whether it has waited already; one with a window goes before others."""
         found, unsure = None, False
-        for condition in conditions:
-            crossed = self._crossed(condition, held)
-            if crossed and as_written and condition.over is None and condition.times is None:
-                crossed = condition.text
+        for line in lines:
+            crossed = self._crossed(line, held)
             if crossed is None:
-                unsure = unsure or condition.fact == self._by
+                unsure = unsure or line.condition.fact == self._by
             elif crossed:
-                self._beyond.add(condition.fact)
+                condition = line.condition
+                self._beyond.append(condition.fact)
                 if condition.times is not None:
-                    self._ill.add(condition.fact)
-                if condition.over is not None and (found is None or not found[1]):
-                    found = (crossed, True)
-                found = found or (crossed, False)
+                    self._ill.append(condition.fact)
+                elif as_written and condition.over is None:
+                    crossed = condition.text
+                if found is None or (condition.over is not None and not found[1]):
+                    found = (crossed, condition.over is not None)
         if found is None and unsure and held:
             return self._state.detail, False
         return found or (None, False)
 
-    def _crossed(self, condition: Condition, held: bool) -> str | None:
+    def _crossed(self, line: Line, held: bool) -> str | None:
         """The detail of a crossed line, nothing for one that is not crossed, None where nobody knows yet."""
-        fact, over, limit = condition.fact, condition.over, condition.value
-        own = self._normals[fact]
+        condition, at, window, over = line
+        normal, limit, op = self._normals[at], condition.value, condition.op
         if condition.times is not None:
-            if own.value is None:
-                return "" if own.accepted else None
-            limit += condition.times * own.value
-        value = least = self._facts.get(fact)
-        if over is not None:
-            slots = self._windows.get((fact, over.total_seconds() / SLOTS))
-            if slots is None:
+            if normal.value is None:
+                return "" if normal.accepted else None
+            limit += condition.times * normal.value
+        stands = limit
+        if held and (window >= 0 or condition.times is not None):
+            stands = _nearer(limit, op, normal.value)
+        if window < 0:
+            value = self._facts.get(condition.fact)
+            if value is None or value != value:
+                return ""
+        else:
+            recent = self._windows[window]
+            if recent.rounds < self._needed.windows[window][2]:
                 return None
-            value, least = _pooled(slots), _without_worst(slots, condition.op)
-        if value is None or least is None or least != least:
+            value = recent.total / recent.weight
+            # What one slot says too loudly makes the line easier to cross, never harder: no need to look where it is not crossed at all.
+            if COMPARE[op](value, stands) and not COMPARE[op](_tempered(recent.slots, op), stands):
+                return ""
+        if not COMPARE[op](value, stands):
             return ""
-        line = limit
-        if held and (over is not None or condition.times is not None):
-            line = _nearer(limit, condition.op, own.value)
-        if not COMPARE[condition.op](least, line):
-            return ""
-        span = "" if over is None else amount(over.total_seconds(), "seconds")
-        return crossing(fact, value, condition.op, limit, condition.unit, over=span, normal=own.value)
+        return crossing(condition.fact, value, op, limit, condition.unit, over=over, normal=normal.value)
 
 
 def _nearer(limit: float, op: str, normal: float | None) -> float:
@@ -249,69 +273,70 @@ def _nearer(limit: float, op: str, normal: float | None) -> float:
 
 
 def _round(at: float, facts: Mapping[str, float], needed: Needs) -> Round:
-    """What of an outcome goes into windows. A loss weighs what was sent, so that it is lost of sent over the whole window."""
+    """What of an outcome goes into each window. A loss weighs what was sent, so that it is lost of sent over the whole window."""
     measured = []
-    for fact in {fact: None for fact, _, _ in needed.windows}:
+    for fact, _, _ in needed.windows:
         value = facts.get(fact)
-        if value is not None and math.isfinite(value):
-            sent = facts.get("sent", 1.0) if fact == "loss" else 1.0
-            measured.append((fact, value, sent if sent > 0 else 1.0))
+        if value is None or not math.isfinite(value):
+            measured.append((0.0, 0.0))
+            continue
+        weight = facts.get("sent", 1.0) if fact == "loss" else 1.0
+        measured.append((value, weight if weight > 0 else 1.0))
     return Round(at, tuple(measured))
 
 
-def _moved(window: Recent, rounds: Iterable[Round], now: int) -> Recent:
-    """The window with these rounds in it, and what is too old out of it."""
-    slots = window.slots
+def _moved(place: int, window: Recent, rounds: Iterable[Round], now: int) -> Recent:
+    """The window, at its place among the others, with these rounds in it, and what is too old out of it."""
+    slots = list(window.slots)
     for at, measured in rounds:
-        for fact, value, weight in measured:
-            if fact != window.fact:
-                continue
-            place = int(at // window.length)
-            if slots and slots[-1].place == place:
-                last = slots[-1]
-                merged = Slot(place, last.total + value * weight, last.weight + weight, last.rounds + 1)
-                slots = (*slots[:-1], merged)
-            else:
-                slots = (*slots, Slot(place, value * weight, weight, 1))
-    old = 0
-    while old < len(slots) and slots[old].place <= now - SLOTS:
-        old += 1
-    return replace(window, slots=slots[old:])
-
-
-def _pooled(slots: Iterable[Slot]) -> float | None:
-    """The fact over the whole window."""
+        value, weight = measured[place]
+        if not weight:
+            continue
+        slot = int(at // window.length)
+        if slots and slots[-1].place == slot:
+            _, total, before, count = slots.pop()
+            slots.append(Slot(slot, total + value * weight, before + weight, count + 1))
+        else:
+            slots.append(Slot(slot, value * weight, weight, 1))
+    oldest = now - SLOTS
     total = weight = 0.0
-    for slot in slots:
-        total += slot.total
-        weight += slot.weight
-    return total / weight if weight else None
-
-
-def _without_worst(slots: Sequence[Slot], op: str) -> float | None:
-    """The same without the slot that speaks loudest for the line being crossed."""
-    if len(slots) < 2:
-        return _pooled(slots)
-    choose = max if op in (">", ">=") else min
-    place = choose(range(len(slots)), key=lambda at: slots[at].total / slots[at].weight)
-    return _pooled((*slots[:place], *slots[place + 1 :]))
-
-
-def _closed(normal: Normal, period: int, least: int) -> Normal:
-    """The normal in the period that is under way now: what an earlier one has taught is in the ring."""
-    if period == normal.period:
-        return normal
-    ring, value, known = normal.ring, normal.value, normal.accepted
-    if normal.rounds >= least:
-        ring = (*ring, median(normal.values))[-RING:]
-        value = median(ring) if len(ring) >= ENOUGH else None
-    return replace(
-        normal,
-        ring=ring,
-        value=value,
-        accepted=known and value is None,
-        period=period,
-        rounds=0,
-        stride=1,
-        values=(),
+    count = old = 0
+    for slot_, of_slot, weighs, rounds_ in slots:
+        if slot_ <= oldest:
+            old += 1
+            continue
+        total += of_slot
+        weight += weighs
+        count += rounds_
+    return Recent(
+        fact=window.fact, length=window.length, slots=tuple(slots[old:]), total=total, weight=weight, rounds=count
     )
+
+
+def _tempered(slots: Sequence[Slot], op: str) -> float:
+    """The fact over the window, with the slot that speaks loudest for the line being crossed speaking no louder than the second loudest."""
+    means = [slot.total / slot.weight for slot in slots]
+    if len(means) > 1:
+        second, loudest = sorted(means)[-2:] if op in (">", ">=") else sorted(means, reverse=True)[-2:]
+        means[means.index(loudest)] = second
+    weights = [slot.weight for slot in slots]
+    return sum(mean * weight for mean, weight in zip(means, weights, strict=True)) / sum(weights)
+
+
+def _taught(lesson: Lesson, value: float) -> Lesson:
+    """The lesson with one more value, thinned when there are too many."""
+    period, rounds, stride, values = lesson
+    if rounds % stride == 0:
+        values = (*values, value)
+        if len(values) == KEPT:
+            values, stride = values[::2], stride * 2
+    return Lesson(period, rounds + 1, stride, values)
+
+
+def _closed(normal: Normal, lesson: Lesson, least: int) -> Normal:
+    """The normal after a period that is over; the very same when the period taught too little."""
+    if lesson.rounds < least:
+        return normal
+    ring = (*normal.ring, median(lesson.values))[-RING:]
+    value = median(ring) if len(ring) >= ENOUGH else None
+    return replace(normal, ring=ring, value=value, accepted=normal.accepted and value is None)
