@@ -71,7 +71,7 @@ def observe(draft: Draft, house: House, check_id: str, outcome: Outcome, now: da
     if draft.monitor.cut_since is None:
         needed = house.habits.get(check_id)
         if needed is not None and outcome.seen is not Seen.BLIND:
-            reading = take(draft.habit(check_id), needed, check, state, outcome)
+            reading = take(draft.habit(check_id), needed, state, outcome)
             draft.learn(reading.habit, stored=reading.learned)
             said = reading.said if outcome.seen is Seen.OK else None
         if settled(state, outcome, check.policy) if said is None else settled_as(state, said):

@@ -1,5 +1,6 @@
 """Habits through the front door: drafts, what is stored, a person who accepts, a new name."""
 
+from monitor.model import State
 from monitor.rules.topology import House
 from monitor.rules.world import Draft, World, observe, reconcile, resolve, tick
 from tests.rules.driver import catalogue, check, node, outcome, t
