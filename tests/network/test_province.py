@@ -1,7 +1,7 @@
 """The daemon with the province's own configuration on a real network, in real time: two scenes at once.
 
 In one, all 129 links are cut in one step. In the other all of them lose one packet in twenty, and thirty are cut, each at a moment of its
-own. What is asked of the daemon is DESIGN §11: one fault is one page, a cut is durable within 75 seconds, chance is no alarm, and nothing it saw is missing.
+own. DESIGN §11 is asked for: one fault is one page, a cut is durable within 75 seconds, chance is no alarm, nothing that was seen is missing.
 """
 
 import asyncio
