@@ -274,6 +274,16 @@ def carriers(every: Iterable[Link], catalogue: Catalogue) -> list[Carrier]:
     return sorted(found, key=lambda carrier: (not carrier.id, words.sort_key(carrier.name)))
 
 
+def causes(every: Iterable[Link]) -> list[tuple[Node, Incident | None, int]]:
+    """What is down above links, each with its open incident and how many links wait for it; the most first."""
+    found: dict[str, tuple[Node, Incident | None, int]] = {}
+    for link in every:
+        if link.blamed is not None:
+            known = found.get(link.blamed.id)
+            found[link.blamed.id] = (link.blamed, link.incident, known[2] + 1 if known else 1)
+    return sorted(found.values(), key=lambda cause: (-cause[2], cause[0].id))
+
+
 def carrier_name(catalogue: Catalogue, id: str) -> str:
     """As it is called in short: the id, written as the party's name begins (`VNPT` of `VNPT Ninh Bình`)."""
     party = catalogue.parties.get(id)

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from monitor import words
 from monitor.model import Language, State
-from monitor.web.links import FRESH, Link, Links, Wanted, carrier_name, carriers, count, grid
+from monitor.web.links import FRESH, Link, Links, Wanted, carrier_name, carriers, causes, count, grid
 from monitor.web.view import View
 
 SLICE: Final = 8
@@ -57,6 +57,7 @@ class LinksPage:
             shown=len(some),
             count=count(every),
             carriers=carriers(every, self._view.catalogue),
+            causes=causes(every),
             wanted=wanted,
             ill=[state.value for state in State if state is not State.UP],
             fresh=FRESH,

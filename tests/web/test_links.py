@@ -207,10 +207,13 @@ async def test_the_other_language_keeps_the_filter() -> None:
 async def test_a_tile_leads_to_its_incident_and_one_below_a_fault_to_the_incident_of_its_root() -> None:
     text = await page(every_state())
     assert 'href="/incidents/i-c.3?lang=vi">Gián đoạn</a>' in text
-    assert text.count('href="/incidents/i-hub?lang=vi">do Điểm tập trung</a>') == 3
+    assert text.count('href="/incidents/i-hub?lang=vi">do Điểm tập trung</a>') == 3 + 1, (
+        "three tiles, and the sum of them on top"
+    )
+    assert "◇ 3 do Điểm tập trung" in " ".join(re.sub(r"<[^>]*>", " ", text).split())
     view = every_state()
     view.active.clear()
-    assert (await page(view)).count('href="/nodes/hub?lang=vi">do Điểm tập trung</a>') == 3
+    assert (await page(view)).count('href="/nodes/hub?lang=vi">do Điểm tập trung</a>') == 3 + 1
 
 
 async def test_names_of_others_are_text_wherever_they_stand() -> None:
