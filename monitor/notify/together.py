@@ -264,14 +264,11 @@ def _by_carrier(told: Iterable[Told]) -> list[tuple[str, list[Told]]]:
 
 def _names(carrier: str, told: Sequence[Told], shown: int, catalogue: Catalogue, lang: Language) -> str:
     """`VNPT (12): xã A, xã B, …`: communes where they are known, by former district when there are many, in the order of their names."""
-    by_district = _by_district(told, catalogue)
-    parts: list[str] = []
-    left = shown
-    for district, names in by_district:
-        listed = ", ".join(names[:left])
-        if listed:
-            parts.append(f"{district}: {listed}" if len(by_district) > 1 else listed)
-        left = max(0, left - len(names))
+    by_district = _by_district(told[:shown], catalogue)
+    parts = [
+        f"{district}: {', '.join(names)}" if len(by_district) > 1 else ", ".join(names)
+        for district, names in by_district
+    ]
     if len(told) > shown:
         parts.append(words.say("line.and_more", lang, count=words.number(len(told) - shown, lang)))
     said = "; ".join(parts)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,12 +10,13 @@ from pydantic import TypeAdapter
 from standardwebhooks.webhooks import Webhook
 
 from monitor.model import Receiver
-from monitor.notify import Courier, deliver
+from monitor.notify import Courier, deliver, together
 from monitor.notify.webhook import WebhookSpec
 from monitor.outbox import Outbox
 from monitor.store import Batch, MessageState, open_store
 from probes.secret import Secret
 from tests.notify.sink import OK, answer, sink
+from tests.outbox.storms import CATALOGUE, OPENED, RESOLVED, Network, ids_in
 from tests.outbox.world import Post, message
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -24,13 +26,17 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def gathering(name, messages):
+    return together(name, messages, CATALOGUE, at=now())
+
+
 def webhook(name: str, url: str) -> Receiver:
     spec = TypeAdapter(WebhookSpec).validate_python({"url": url, "secret": Secret(SECRET), "timeout": "300ms"})
-    return Receiver(name=name, kind="webhook", spec=spec)
+    return Receiver(name=name, kind="webhook", spec=spec, gather=timedelta(seconds=30))
 
 
 @contextlib.asynccontextmanager
-async def at_work(store, *receivers: Receiver):
+async def at_work(store, *receivers: Receiver, **keys):
     """The schedule's seconds are a hundredth of their length, nothing else is changed."""
     async with Courier() as courier:
         outbox = Outbox(
@@ -39,6 +45,7 @@ async def at_work(store, *receivers: Receiver):
             lambda receiver, each: deliver(receiver, each, courier=courier, now=now()),
             now=now,
             jitter=lambda: 0.0,
+            **keys,
         )
         task = asyncio.get_running_loop().create_task(outbox.run())
         try:
@@ -115,3 +122,68 @@ async def test_on_the_real_store_a_restart_delivers_what_was_left_and_repeats_no
             await store.park(made[0].id, now() + timedelta(seconds=1))
         finally:
             await store.close()
+
+
+async def test_on_the_real_store_a_storm_is_one_signed_message_and_its_rows_are_delivered_with_it(tmp_path):
+    network = Network()
+    async with sink() as receiver:
+        receiver.ever = answer(503)
+        store = await open_store("sqlite", tmp_path, now)
+        try:
+            made = [message for number in range(8) for message in network.say(number, OPENED)]
+            await store.commit(Batch(messages=made))
+            async with at_work(store, webhook("truc", receiver.url), together=gathering) as outbox:
+                outbox.offer(made)
+                await until(lambda: len(receiver.got) >= 2)
+            held = await store.pending()
+            (whole,) = [each for each in held if not each.told_in]
+            assert {each.told_in for each in held} == {"", whole.message.id}
+            assert len(held) == 9
+            receiver.ever = OK
+            async with at_work(store, webhook("truc", receiver.url), together=gathering):
+                await until(lambda: whole.message.id in receiver.ids[-1:])
+                await asyncio.sleep(0.2)
+            assert {(each.headers["webhook-id"], each.body) for each in receiver.got} == {
+                (whole.message.id, whole.message.body)
+            }
+            assert sorted(ids_in(whole.message)) == sorted(each.id for each in made)
+            Webhook(SECRET).verify(receiver.got[-1].body, receiver.got[-1].headers)
+            assert await store.pending(parked=True) == ()
+            rows = await store.released(now() - timedelta(minutes=1))
+            assert {row.message for row in rows if row.told_in == whole.message.id} == {each.id for each in made}
+            assert (await store.stats()).messages == {("truc", MessageState.DELIVERED): 9}
+        finally:
+            await store.close()
+
+
+async def test_on_the_real_store_what_was_released_before_a_restart_is_never_gathered_after_it(tmp_path):
+    network = Network()
+    async with sink() as receiver:
+        receiver.ever = answer(503)
+        store = await open_store("sqlite", tmp_path, now)
+        try:
+            first = network.say(0, OPENED)
+            await store.commit(Batch(messages=first))
+            async with at_work(store, webhook("truc", receiver.url), together=gathering) as outbox:
+                outbox.offer(first)
+                await until(lambda: len(receiver.got) >= 1)
+            rest = [message for number in range(1, 8) for message in network.say(number, OPENED)]
+            await store.commit(Batch(messages=[*network.say(0, RESOLVED), *rest]))
+            receiver.ever = OK
+            receiver.got.clear()
+            async with at_work(store, webhook("truc", receiver.url), together=gathering):
+                async with asyncio.timeout(10):
+                    while await store.pending(parked=True):
+                        await asyncio.sleep(0.02)
+            assert first[0].id in receiver.ids
+            inside = [each["id"] for each in told_of(receiver.got)]
+            assert first[0].id not in inside
+            assert sorted({*receiver.ids, *inside} & network.made.keys()) == sorted(network.made)
+        finally:
+            await store.close()
+
+
+def told_of(requests):
+    """What the requests with many messages in them told."""
+    wholes = [json.loads(each.body)["data"] for each in requests]
+    return [message for data in wholes for row in data.get("gathered", ()) for message in row["messages"]]
