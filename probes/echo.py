@@ -18,7 +18,7 @@ from probes.echo_batch import Batch, receiver
 from probes.echo_clock import Clocks
 from probes.echo_flight import TOKEN, Door, Echoes, Flight, Plan, many_targets, packed, target
 from probes.echo_socket import BUSY, SOFT, OpenSocket, Packet, Quoted, open_echo_socket, quoted
-from probes.icmp_extra import Watch
+from probes.icmp_extra import Watch, Watches
 
 if TYPE_CHECKING:
     from probes.echo_sweep import Calm, Sweep
@@ -70,6 +70,7 @@ class EchoEngine:
         self._gone: dict[bytes, bytes] = {}
         self._late: dict[bytes, int] = {}
         self._room = ROOM
+        self._watches = Watches(monotonic, entropy, self._next, self._read)
         self._calm: Calm | None = None
         self.strays = 0
         """Echo replies that belonged to nobody here: other programs' on a raw socket, forgeries, the very late."""
@@ -88,7 +89,7 @@ class EchoEngine:
         flight.result.late += self._late.pop(to.peer, 0)
         self._at.setdefault(to.peer, []).append(flight)
         loop = asyncio.get_running_loop()
-        watch = Watch(flight, until, loop, self._monotonic, self._entropy, self._next)
+        watch = Watch(self._watches, flight, until, loop)
         try:
             self._next(flight, 0, plan.count, plan.spacing, loop)
             await watch.over()

@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from probes.echo_flight import TOKEN, Flight
+from probes.echo_flight import TOKEN, Door, Flight
 
 SILENCE: Final = 1.0
 """Seconds without any answer after which a packet is plausibly lost: the first retransmission timeout of RFC 6298 §2.1."""
@@ -35,8 +35,8 @@ MOST: Final = 20
 GAP: Final = 0.05
 """Seconds between them at most."""
 
-Send = Callable[[Flight, int, int, float, asyncio.AbstractEventLoop], None]
-"""Send packets of a flight from one index to before another, so many seconds apart."""
+REMEMBERED: Final = 65_536
+"""Silent targets remembered."""
 
 
 class Look(NamedTuple):
@@ -47,10 +47,11 @@ class Look(NamedTuple):
     again: float | None
 
 
-def look(flight: Flight, now: int, left: float) -> Look:
+def look(flight: Flight, now: int, left: float, few: int = FEW) -> Look:
     """What to do about a run of which `left` seconds are left; `now` in nanoseconds of the clock that its packets were sent by.
 
-    Further packets are sent only as far as each has time to come back. Nothing is sent when our own kernel does not take what we send.
+    At most `few` are sent when nothing at all was answered, and only as many as have time to come back. Nothing is sent while our own kernel
+    does not take what we send.
     """
     plan, done = flight.plan, len(flight.sent) - flight.plan.count
     known = [rtt for rtt in flight.rtts if rtt is not None]
@@ -58,10 +59,9 @@ def look(flight: Flight, now: int, left: float) -> Look:
     gap = min(plan.spacing, GAP)
     if done >= plan.extra or left < patience or flight.result.refused is not None:
         return Look(0, gap, None)
+    # The few stayed silent as well; or a router said of every packet that it cannot pass.
     if not known and (done or flight.left <= 0):
-        return Look(
-            0, gap, None
-        )  # The few stayed silent as well; or a router said of every packet that it cannot pass.
+        return Look(0, gap, None)
     waiting = [sent for sent, rtt in zip(flight.sent, flight.rtts, strict=True) if sent and rtt is None]
     if not waiting:
         return Look(0, gap, SILENCE)
@@ -69,35 +69,49 @@ def look(flight: Flight, now: int, left: float) -> Look:
     overdue = (now - min(waiting)) / 1e9 - patience
     if overdue < 0 and flight.left > 0:
         return Look(0, gap, max(-overdue, 0.001))
-    wanted = (plan.extra if known else min(plan.extra, FEW)) - done
+    wanted = (plan.extra if known else min(plan.extra, few)) - done
     fitting = 1 + int((left - patience) / gap) if gap else wanted
     more = min(wanted, fitting)
-    return Look(more, gap, None if known else more * gap + SILENCE)
+    return Look(more, gap, more * gap + SILENCE if more and not known else None)
 
 
-class Watch:
-    """The bell of one run: it rings at loop time `until`, which ends it, and before that when packets may have been lost.
+class Watches:
+    """What the bells of all runs share, and which targets were silent in their last run: of those nothing more is in question.
 
-    `monotonic` is the clock that packets are sent by, in nanoseconds; `entropy(n)` gives n unpredictable bytes.
+    `monotonic` is the clock that packets are sent by, in nanoseconds; `entropy(n)` gives n unpredictable bytes; `read` takes what has arrived
+    through a door, and says how many packets that were.
     """
 
-    __slots__ = ("_bell", "_entropy", "_flight", "_loop", "_monotonic", "_send", "_until")
+    __slots__ = ("entropy", "monotonic", "read", "send", "silent")
 
     def __init__(
         self,
-        flight: Flight,
-        until: float,
-        loop: asyncio.AbstractEventLoop,
         monotonic: Callable[[], int],
         entropy: Callable[[int], bytes],
-        send: Send,
+        send: Callable[[Flight, int, int, float, asyncio.AbstractEventLoop], None],
+        read: Callable[[Door], int],
     ) -> None:
-        self._flight, self._until, self._loop = flight, until, loop
-        self._monotonic, self._entropy, self._send = monotonic, entropy, send
-        plan, first = flight.plan, until
+        self.monotonic, self.entropy, self.send, self.read = monotonic, entropy, send, read
+        self.silent: set[bytes] = set()
+
+
+class Watch:
+    """The bell of one run: it rings at loop time `until`, which ends it, and before that when packets may have been lost."""
+
+    __slots__ = ("_bell", "_few", "_flight", "_loop", "_patient", "_shared", "_until")
+
+    def __init__(self, shared: Watches, flight: Flight, until: float, loop: asyncio.AbstractEventLoop) -> None:
+        self._shared, self._flight, self._until, self._loop = shared, flight, until, loop
+        plan, self._few, self._patient = flight.plan, FEW, until
+        first = until
         if plan.extra:
-            # When the burst is sent and could have been answered: a run that loses nothing is over by then.
-            first = min(until, loop.time() + min((plan.count - 1) * plan.spacing + FLOOR, SILENCE))
+            now = loop.time()
+            self._patient = first = min(until, now + SILENCE)
+            if flight.peers[0] in shared.silent:
+                self._few = 0
+            else:
+                # When the burst is sent and could have been answered: a run that loses nothing is over by then.
+                first = min(first, now + (plan.count - 1) * plan.spacing + FLOOR)
         self._bell = loop.call_at(first, self._ring)
 
     async def over(self) -> None:
@@ -110,22 +124,36 @@ class Watch:
     def stop(self) -> None:
         """It rings no more."""
         self._bell.cancel()
+        result, silent = self._flight.result, self._shared.silent
+        if result.rtts:
+            silent.discard(self._flight.peers[0])
+        elif self._flight.plan.extra and result.sent:
+            if len(silent) >= REMEMBERED:
+                silent.clear()
+            silent.add(self._flight.peers[0])
 
     def _ring(self) -> None:
-        if self._loop.time() >= self._until:
+        now = self._loop.time()
+        if now >= self._until:
             self._flight.settle(self._flight.left)
+        elif now < self._patient and not self._flight.result.rtts:
+            self._bell = self._loop.call_at(self._patient, self._ring)
         else:
             self._more()
 
     def _more(self) -> bool:
         """Send what is to be sent now. Whether it was anything."""
-        flight, now = self._flight, self._loop.time()
-        more, gap, again = look(flight, self._monotonic(), self._until - now)
+        flight, now, shared = self._flight, self._loop.time(), self._shared
+        seen = look(flight, shared.monotonic(), self._until - now, self._few)
+        while seen.more and shared.read(flight.door):
+            # It may have been us who were slow to read.
+            seen = look(flight, shared.monotonic(), self._until - now, self._few)
         self._bell.cancel()
-        self._bell = self._loop.call_at(self._until if again is None else min(self._until, now + again), self._ring)
-        if more:
+        again = self._until if seen.again is None else min(self._until, now + seen.again)
+        self._bell = self._loop.call_at(again, self._ring)
+        if seen.more:
             if flight.end.done():
                 flight.end = self._loop.create_future()
-            start = flight.extend(self._entropy(TOKEN * more))
-            self._send(flight, start, start + more, gap, self._loop)
-        return more > 0
+            start = flight.extend(shared.entropy(TOKEN * seen.more))
+            shared.send(flight, start, start + seen.more, seen.gap, self._loop)
+        return seen.more > 0

@@ -15,6 +15,9 @@ REFUSED = [
     ("a hop limit of 256", {"host": "192.0.2.1", "ttl": 256}, "ttl"),
     ("a payload without room for the token", {"host": "192.0.2.1", "size": "7B"}, "size"),
     ("a payload larger than a packet", {"host": "192.0.2.1", "size": "64KiB"}, "size"),
+    ("fewer than no further packets", {"host": "192.0.2.1", "extra": -1}, "extra"),
+    ("more further packets than anybody needs", {"host": "192.0.2.1", "extra": 1001}, "extra"),
+    ("a path MTU to be found that is neither yes nor no", {"host": "192.0.2.1", "path_mtu": "1500B"}, "path_mtu"),
     ("no packets at all", {"host": "192.0.2.1", "packets": 0}, "packets"),
     ("an IPv4 address where IPv6 is insisted on", {"host": "192.0.2.1", "family": "ipv6"}, "ipv6"),
     ("an IPv6 address where IPv4 is insisted on", {"host": "2001:db8::1", "family": "ipv4"}, "ipv4"),
@@ -35,3 +38,4 @@ def test_refused(sentence: str, keys: dict[str, object], said: str) -> None:
 def test_the_defaults_are_those_of_the_documentation() -> None:
     spec = TypeAdapter(IcmpSpec).validate_python({"host": "fe80::1%lo"})
     assert (spec.packets, spec.spacing, spec.size, spec.ttl, spec.dont_fragment) == (5, 0.05, 56, None, False)
+    assert (spec.extra, spec.path_mtu) == (None, False)
