@@ -55,6 +55,7 @@ TABLE: Final[Mapping[str, tuple[str, str]]] = {
     "page.links.unmeasured": ("không đo chất lượng", "quality not measured"),
     "page.links.not_yet": ("chưa có số đo", "no figures yet"),
     "page.links.stale": ("cũ {at}:", "old {at}:"),
+    "page.links.second_path": ("kênh 2", "path 2"),
     "page.links.resting": ("Bảo trì", "Maintenance"),
     "page.links.because": ("do {name}", "by {name}"),
     "page.links.filtered": ("Đang lọc: {count} đường truyền", "Filtered: {count} links"),

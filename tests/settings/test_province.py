@@ -95,6 +95,10 @@ def test_loads_as_shipped_and_says_what_waits() -> None:
     assert "motcua" in loaded.catalogue.nodes
     assert loaded.counts["nodes"] == len(loaded.catalogue.nodes)
     assert loaded.counts["waiting_for_address"] > 6 * 129
+    links = [node for node in loaded.catalogue.waiting.values() if node.type == "link"]
+    assert len(links) == 129
+    assert all(node.labels["district"] and not node.checks for node in links)
+    assert not set(loaded.catalogue.waiting) & set(loaded.catalogue.nodes)
 
 
 def test_filled_in_it_watches_129_of_each(filled: Loaded) -> None:

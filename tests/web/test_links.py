@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 from fastapi import FastAPI
 
-from monitor.model import CheckState, State
+from monitor.model import CheckState, Effect, State, Witness
 from monitor.web import View, create_app
 from probes import Reason, Seen
 from tests.web.communes import GOOD, MINUTE, SILENT, Province, echo, every_state, link, round_of
@@ -123,6 +123,19 @@ async def test_a_second_line_that_is_lost_is_seen_on_a_tile_that_works() -> None
     shown = tiles(await page(view))
     assert "■ IPv6 0 %" in shown["c.2"][1]
     assert "● IPv6 20 %" in shown["c.4"][1]
+
+
+async def test_a_second_path_is_a_second_line_and_a_port_near_us_is_none() -> None:
+    view = Province(4)
+    more = {
+        f"c.1/{name}": replace(echo(f"c.1/{name}"), effect=Effect.NONE, witness=witness)
+        for name, witness in (("near", Witness.NEAR_PORT), ("duong_hai", Witness.SECOND_PATH))
+    }
+    view.seen |= dict.fromkeys(more, SILENT)
+    view.judged["c.1/duong_hai"] = CheckState(check="c.1/duong_hai", state=State.DOWN)
+    view.change(1, checks=(*more, "c.1/v4"))
+    view.catalogue = replace(view.catalogue, checks={**view.catalogue.checks, **more})
+    assert tiles(await page(view))["c.1"][1] == "● Xã Số 001 Viettel Hoạt động 19:03 ■ kênh 2 0 % 12 ms ±0,4 MOS 4,4"
 
 
 async def test_before_the_first_round_and_without_an_echo_check_there_are_no_figures() -> None:
