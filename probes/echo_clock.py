@@ -11,6 +11,12 @@ from typing import Final
 STEP: Final = 1_000_000
 """Nanoseconds the distance of the two clocks may differ between two readings before it is called a step."""
 
+CLOSE: Final = 2_000
+"""Nanoseconds between two readings of one clock, with one of the other in between, that are close enough together."""
+
+TRIES: Final = 5
+"""Readings at the most: one that was interrupted would tell the distance wrong by half of the interruption."""
+
 
 class Clocks:
     """The two clocks, in nanoseconds."""
@@ -29,11 +35,14 @@ class Clocks:
 
     def distance(self) -> int | None:
         """Nanoseconds from the monotonic clock to the wall clock now; None when that has jumped since the last reading."""
-        for _ in range(3):
+        span, distance = -1, 0
+        for _ in range(TRIES):
             before = self._monotonic()
             wall = self._wall()
             after = self._monotonic()
-            if after - before < STEP // 10:  # Not interrupted between the two.
+            if span < 0 or after - before < span:
+                span, distance = after - before, wall - (before + after) // 2
+            if span < CLOSE:
                 break
-        last, self._last = self._last, wall - (before + after) // 2
+        last, self._last = self._last, distance
         return self._last if last is None or abs(self._last - last) < STEP else None
