@@ -276,7 +276,7 @@ class _Teller:
         if row is None:
             yield self.say("why.never")
             return
-        detail = f" ({row.detail})" if row.detail else ""
+        detail = f" ({words.measured(row.detail, self.lang) or row.detail})" if row.detail else ""
         reason = words.reason(row.reason, self.lang) if row.reason.value != "ok" else self.state(row.state)
         yield self.say("why.outcome", at=self.at(row.at), reason=reason, detail=detail, judged=self.at(row.judged_at))
         if row.at < self.told.period.start:
