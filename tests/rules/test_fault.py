@@ -22,12 +22,14 @@ from monitor.model import (
     Node,
     Says,
     SelfCheck,
+    Testimony,
     Whose,
     Witness,
 )
 from monitor.rules import grounds
 from monitor.rules.draft import Draft
 from monitor.rules.fault import attribute
+from monitor.rules.testimony import Hearing
 from monitor.rules.topology import House
 from probes.contract import Outcome, Reason, Seen
 from tests.rules.driver import Story, Truth, broken, catalogue, check, group, node, outcome, sec, t
@@ -236,6 +238,20 @@ def test_what_was_broken_long_before_is_not_held_against_the_other_carrier() -> 
     assert grounded(only(story, "c.vnpt")).confidence is Confidence.HIGH
 
 
+def test_what_was_good_before_the_failure_says_nothing_of_it() -> None:
+    story = seeing(Story(town({ONE: ("way",)}), broken())).run(300)
+    before, after = (Hearing(Draft(story.world), story.house, t(at)) for at in (200, 301))
+    assert before.answers(ONE)
+    assert not after.answers(ONE)
+    assert before.witness(ONE, Witness.SECOND_PATH) is not None
+    assert after.witness(ONE, Witness.SECOND_PATH) is None
+    assert (before.ourselves(), after.pending(ONE)) == (
+        [Testimony(subject=MONITOR, says=Says.ANSWERS, since=t(300))],
+        True,
+    )
+    assert before.contrast([ONE, "mcu", "nobody"]).answering == (ONE, "mcu")
+
+
 class TestWitnesses:
     def test_they_are_asked_at_once_and_the_first_message_knows_their_answer(self) -> None:
         story = seeing(Story(town({ONE: ("way",)}), failing(f"{ONE}/v4"))).run(300)
@@ -434,6 +450,7 @@ def test_of_many_incidents_a_tick_looks_at_a_few_again(monkeypatch: pytest.Monke
         return attribute(draft, house, incident, now)
 
     monkeypatch.setattr(grounds, "attribute", counted)
+    story.restart()  # After that nobody knows when each was looked at last: all are due.
     story.run(130)
     assert max(Counter(asked).values()) <= grounds.MOST
     assert len(asked) <= 160 * 5
