@@ -8,19 +8,25 @@ from pathlib import Path
 
 import pytest
 
-from tests.network.duty import Duty
+from tests.network.duty import Arrival, Duty
 from tests.network.namespaces import needs_namespaces
 from tests.network.variants import Variant, faults, variant
 
 pytestmark = [needs_namespaces, pytest.mark.soak]
 
 VARIANTS = int(os.environ.get("VARIANTS", "50"))
-CUTS = int(os.environ.get("CUTS", "108"))
+CUTS = int(os.environ.get("CUTS", "112"))
 SIDE_BY_SIDE = 16
 """Provinces at once: each takes some 4 % of a processor."""
 
 CALM = 170.0
 """Seconds after the mending: recoveries are confirmed, and the ends of many wait 90 s for one another."""
+
+
+def told(at: float, arrival: Arrival) -> str:
+    """One request, for whoever looks into what was wrong."""
+    title = arrival.message["message"]["title"]
+    return f"\n    {at:.0f} s: {arrival.type}, {arrival.incident.get('affected_total')} affected: {title}"
 
 
 async def play(number: int, folder: Path, places: asyncio.Semaphore, starts: asyncio.Semaphore) -> tuple[Variant, str]:
@@ -47,9 +53,11 @@ async def play(number: int, folder: Path, places: asyncio.Semaphore, starts: asy
             wrong += [f"{each.node} is {states[each.node]}" for each in duty.communes if states[each.node] != "up"]
             first, last = before[0][0] if before else -1.0, after[-1].at - mended if after else -1.0
             line = f"{made.name}: {len(before)} requests, first after {first:.0f} s; {len(after)} when over, after {last:.0f} s"
+            if wrong:
+                wrong += [told(at, arrival) for at, arrival in before] + [told(-1, arrival) for arrival in after]
         finally:
             await duty.__aexit__()
-        return made, "; ".join([line, *(f"WRONG {each}" for each in wrong[:6])])
+        return made, "; ".join([line, *(f"WRONG {each}" for each in wrong[:12])])
 
 
 async def test_one_fault_is_one_page_in_every_variant(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,7 +94,7 @@ async def single(folder: Path, count: int, starts: asyncio.Semaphore, chance: ra
 async def test_a_cut_of_one_link_is_durable_within_75_seconds_at_the_99th_percentile(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    starts, lanes = asyncio.Semaphore(3), 12
+    starts, lanes = asyncio.Semaphore(3), SIDE_BY_SIDE
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(single(tmp_path / str(lane), CUTS // lanes, starts, random.Random(f"lane {lane}")))

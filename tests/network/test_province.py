@@ -38,6 +38,8 @@ class Scene:
     """By check: when each began, and what was seen."""
     transitions: list[tuple[str, str]] = field(default_factory=list)
     incidents: list[dict[str, Any]] = field(default_factory=list)
+    degradations: set[str] = field(default_factory=set)
+    """Ids of incidents that are no outage."""
     lost: int = 0
     """Packets that the kernel dropped at random."""
     ended: int = 0
@@ -49,6 +51,7 @@ class Scene:
     async def write_down(self, duty: Duty) -> None:
         self.communes, self.arrivals, self.judged = duty.communes, list(duty.inbox.log), duty.judged()
         self.incidents = await duty.daemon.incidents()
+        self.degradations = {id for (id,) in duty.rows("SELECT id FROM incidents WHERE degradation = 1")}
         self.lost = (await duty.space.counted())[Link.LOSS_5]
         self.transitions = duty.rows("SELECT subject, state FROM transitions ORDER BY id")
         query = """SELECT c."check", s.at, w.word FROM samples s JOIN checks c ON c.id = s."check" JOIN words w ON w.id = s.verdict / 4"""
@@ -183,8 +186,9 @@ def test_a_cut_of_a_single_link_is_durable_within_75_seconds_whenever_it_falls(
 def test_a_loss_of_5_percent_on_all_links_is_nobodys_outage(scenes: list[Scene]) -> None:
     scene = scenes[1]
     assert scene.lost > 129 * 10 * 0.05, "hardly anything was lost"
-    assert {incident["node"]["id"] for incident in scene.incidents} == set(scene.struck)
-    told = {arrival.incident["node"]["id"] for arrival in scene.arrivals if arrival.incident}
-    assert told <= set(scene.struck)
+    # Thirty in a minute look like a beginning cascade: not every one of them has its own incident yet. And 5 % is a loss to be told of.
+    outages = [incident for incident in scene.incidents if incident["id"] not in scene.degradations]
+    assert {incident["node"]["id"] for incident in outages} <= set(scene.struck)
+    assert len(scene.arrivals) <= 3, [arrival.type for arrival in scene.arrivals]
     calm = [each for each in scene.communes if each.node not in scene.struck]
     assert {word for each in calm for _, word in scene.samples[f"{each.node}/v4"]} == {"ok"}
