@@ -7,10 +7,10 @@ Never: judges a target, resolves a name, or credits a reply that is not the exac
 
 import asyncio
 import errno
+import math
 import socket
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from probes.contract import ProbeError, Reason
@@ -21,7 +21,7 @@ from probes.echo_socket import BUSY, SOFT, OpenSocket, Packet, Quoted, open_echo
 from probes.icmp_extra import Watch, Watches
 
 if TYPE_CHECKING:
-    from probes.echo_sweep import Calm, Sweep
+    from probes.echo_sweep import Sweep
 
 BURST: Final = 512
 """Packets read in one turn before the rest of the loop gets its own."""
@@ -71,7 +71,6 @@ class EchoEngine:
         self._late: dict[bytes, int] = {}
         self._room = ROOM
         self._watches = Watches(monotonic, entropy, self._next, self._read)
-        self._calm: Calm | None = None
         self.strays = 0
         """Echo replies that belonged to nobody here: other programs' on a raw socket, forgeries, the very late."""
 
@@ -103,9 +102,12 @@ class EchoEngine:
         return flight.result
 
     async def sweep(self, addresses: Sequence[str], *, until: float, size: int = 56) -> list[float | None]:
-        """One packet to each of many addresses of one family: round trips in seconds in the same order, None where no echo came."""
+        """One packet to each of many addresses of one family: round trips in seconds in the same order, None where no echo came.
+
+        Whose packet left nobody knows when, because our core was taken from us in the midst of sending, is asked once more if it answered.
+        """
         # It brings numpy along: only those who sweep wait for it.
-        from probes.echo_sweep import MOST, SMALL, Calm, Sweep
+        from probes.echo_sweep import MOST, SMALL, Sweep
 
         if len(addresses) > MOST:
             parts = [addresses[at : at + MOST] for at in range(0, len(addresses), MOST)]
@@ -113,19 +115,19 @@ class EchoEngine:
             return [rtt for part in swept for rtt in part]
         if not addresses:
             return []
-        self._calm = self._calm or Calm()
         targets = many_targets(addresses)
         door = self._door(targets.family)
         plan = Plan(count=len(targets), size=size, dont_fragment=size <= SMALL)
         sweep = Sweep(door, targets, plan, *self._launching(len(targets), size))
         door.sweeps.append(sweep)
         door.flights.add(sweep)
-        bell = asyncio.get_running_loop().call_at(until, sweep.settle, len(targets))
+        loop = asyncio.get_running_loop()
+        bell = loop.call_at(until, sweep.settle, len(targets))
         try:
             index = 0
             while index < len(targets) and not sweep.end.done():
                 stop = min(index + PACE, len(targets))
-                while index < stop and (count := self._send_some(sweep, index, stop)):
+                while index < stop and (count := sweep.send(index, stop, self._monotonic) or self._send(sweep, index)):
                     index += count
                 self._read(door)
                 await asyncio.sleep(0 if index == stop else RETRY)
@@ -133,7 +135,12 @@ class EchoEngine:
         finally:
             bell.cancel()
             self._land(sweep)
-        return sweep.seconds()
+        seconds = sweep.seconds()
+        if loop.time() < until and (again := [index for index in sweep.unsure if seconds[index] is not None]):
+            further = await self.sweep([addresses[index] for index in again], until=until, size=size)
+            for index, rtt in zip(again, further, strict=True):
+                seconds[index] = min(rtt or math.inf, seconds[index] or math.inf)
+        return seconds
 
     async def aclose(self) -> None:
         """Close the sockets; whoever still waits is told that we stopped looking. May be called twice."""
@@ -213,15 +220,6 @@ class EchoEngine:
             if spacing > 0 and index < stop:
                 loop.call_later(spacing, self._next, flight, index, stop, spacing, loop)
                 return
-
-    def _send_some(self, sweep: "Sweep", index: int, stop: int) -> int:
-        """Send some packets of a sweep from `index` on; how many, 0 when the kernel has no room for the first one now."""
-        with suppress(OSError):
-            if sweep.door.plan is not sweep.plan:
-                sweep.door.adjust(sweep.plan)
-            if self._calm and (count := sweep.send(index, stop, self._monotonic, self._calm)):
-                return count
-        return int(self._send(sweep, index))  # It says why not.
 
     def _send(self, flight: "Flight | Sweep", index: int) -> bool:
         """Send one packet and begin to wait for it; False when the kernel has no room for it now."""

@@ -6,9 +6,8 @@ Never: opens or closes a socket, waits, or decides about a reply that is not the
 
 When a packet left is known by its batch: the clock is read before and after the call that sends it, and the packets of a call are taken to
 have left evenly spread over it. That is good to a few µs, unless the kernel gave our core to somebody else in the midst of a call. Such a
-call is known by its length; its packets are taken to have left early in it, so that a round trip is too long, not too short, and the more
-often it happens, the fewer packets go with one call, so that few are concerned. A reply that came before its packet is thought to have left
-proves that wrong: it left a moment before.
+call is known by its length; its packets are taken to have left early in it, so that a round trip is too long, not too short, and are told to be
+`unsure`. A reply that came before its packet is thought to have left proves that wrong: it left a moment before.
 """
 
 import asyncio
@@ -24,17 +23,11 @@ from probes.echo_batch import ONE_CONTROL, SENDMMSG, SLOTS, Batch
 from probes.echo_flight import TOKEN, Door, Echoes, Plan, Targets
 from probes.echo_socket import SO_TIMESTAMPNS
 
-BATCH: Final = 32
-"""Packets of one call while our core is ours."""
+BATCH: Final = 16
+"""Packets of one call: few, because they are sent again when it is interrupted."""
 
-INTERRUPTED: Final = 50_000
+INTERRUPTED: Final = 30_000
 """Nanoseconds by which a call is longer than its packets need, when it was interrupted: what a round trip may be wrong by."""
-
-FEW: Final = 8
-"""Packets of one call at least: fewer cost more than they tell."""
-
-BETWEEN: Final = 50
-"""Calls to be made between two interruptions: half of an interrupted call's packets left late, so about one of a hundred does."""
 
 MOMENT: Final = 1_000
 """Nanoseconds in which no echo comes back much faster."""
@@ -67,33 +60,21 @@ _CONTROL: Final = np.dtype(
 )
 
 
-class Calm:
-    """How long our core is ours: how many packets may go with one call."""
+def departures(edges: Sequence[int], sizes: Sequence[int]) -> tuple[Any, list[int]]:
+    """When each packet left, for calls of so many packets that began at each of the edges but the last, where the last one ended.
 
-    __slots__ = ("_since", "_spell")
-
-    def __init__(self) -> None:
-        self._spell = float(BATCH * BETWEEN)
-        """Packets between two interruptions, smoothed."""
-        self._since = 0
-
-    def batch(self) -> int:
-        """Packets of a call."""
-        return max(FEW, min(BATCH, int(max(self._spell, self._since)) // BETWEEN))
-
-    def departures(self, edges: Sequence[int], sizes: Sequence[int]) -> Any:
-        """When each packet left, for calls of so many packets that began at each of the edges but the last, where the last one ended."""
-        took = [after - before for before, after in pairwise(edges)]
-        usual = sorted(map(truediv, took, sizes))[len(took) // 2]
-        places = [0, *accumulate(sizes)]
-        left = np.interp(np.arange(0.5, places[-1]), places, edges).astype(np.int64)
-        for call, size in enumerate(sizes):
-            self._since += size
-            if took[call] - usual * size > INTERRUPTED:
-                left[places[call] : places[call + 1]] = edges[call] + (np.arange(size) + 0.5) * usual
-                self._spell += (min(self._since, BATCH * BETWEEN) - self._spell) / 8
-                self._since = 0
-        return left
+    With the places of the packets of which that is not sure.
+    """
+    took = [after - before for before, after in pairwise(edges)]
+    usual = sorted(map(truediv, took, sizes))[len(took) // 2]
+    places = [0, *accumulate(sizes)]
+    left = np.interp(np.arange(0.5, places[-1]), places, edges).astype(np.int64)
+    unsure: list[int] = []
+    for call, size in enumerate(sizes):
+        if took[call] - usual * size > INTERRUPTED:
+            left[places[call] : places[call + 1]] = edges[call] + (np.arange(size) + 0.5) * usual
+            unsure += range(places[call], places[call + 1])
+    return left, unsure
 
 
 class Sweep:
@@ -101,7 +82,7 @@ class Sweep:
 
     __slots__ = (
         "_began", "_columns", "_echoes", "_headers", "_keep", "_mask", "_owner", "_packets", "_peers", "_start",
-        "door", "end", "first", "ident", "left", "peers", "plan", "result", "rtts", "sent", "targets",
+        "door", "end", "first", "ident", "left", "peers", "plan", "result", "rtts", "sent", "targets", "unsure",
     )  # fmt: skip
 
     def __init__(self, door: Door, targets: Targets, plan: Plan, noise: bytes, end: "asyncio.Future[None]") -> None:
@@ -116,6 +97,8 @@ class Sweep:
         self.rtts = np.full(count, NOTHING, np.int64)
         self._began = np.zeros(count, np.int64)
         self._owner = np.zeros(count, np.int64)
+        self.unsure: list[int] = []
+        """The packets that may have left later than they are thought to have."""
         self._columns: Columns | None = None
         self._make(noise[4 : 4 + TOKEN * count])
         names = np.frombuffer(targets.names, np.uint8).reshape(count, -1)
@@ -200,7 +183,7 @@ class Sweep:
 
     # Many at once.
 
-    def send(self, index: int, stop: int, monotonic: Callable[[], int], calm: Calm) -> int:
+    def send(self, index: int, stop: int, monotonic: Callable[[], int]) -> int:
         """Send the packets from `index` on, before `stop`; how many the kernel took, 0 when it refused the first.
 
         Why it refused is not known here: sending that one alone tells.
@@ -208,11 +191,15 @@ class Sweep:
         sock = self.door.sock
         if SENDMMSG is None or not isinstance(sock, socket.socket):
             return 0
+        if self.door.plan is not self.plan:
+            try:
+                self.door.adjust(self.plan)
+            except OSError:
+                return 0
         descriptor, start, at = sock.fileno(), self._start, index
         edges, sizes = [monotonic()], []
-        batch = calm.batch()
         while at < stop:
-            wanted = min(stop - at, batch)
+            wanted = min(stop - at, BATCH)
             count = SENDMMSG(descriptor, start + at * _HEADER.itemsize, wanted, socket.MSG_DONTWAIT)
             if count <= 0:
                 break
@@ -220,7 +207,8 @@ class Sweep:
             sizes.append(count)
             at += count
         if sizes:
-            self.sent[index:at] = calm.departures(edges, sizes)
+            self.sent[index:at], unsure = departures(edges, sizes)
+            self.unsure += (index + place for place in unsure)
             self._began[index:at] = np.repeat(edges[:-1], sizes)
             self.result.sent += at - index
         return at - index

