@@ -241,6 +241,9 @@ class Flight:
 
         Packets are known by when they were sent, which is the order of their sequence unless further ones went between those of the burst.
         """
+        moments = [sent + rtt for sent, rtt in zip(self.sent, self.rtts, strict=True) if rtt is not None]
+        if len(self.sent) == self.plan.count and moments == sorted(moments):
+            return
         both = zip(self.sent, self.rtts, strict=True)
         arrived = sorted((sent + rtt, sent) for sent, rtt in both if rtt is not None)
         newest = 0

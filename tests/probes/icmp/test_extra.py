@@ -170,8 +170,8 @@ async def test_nothing_more_is_sent_while_our_own_kernel_refuses() -> None:
 
 
 async def test_a_run_that_was_refused_as_a_whole_is_over_and_one_in_part_is_not() -> None:
-    for rtts, more in (([None, None], 0), ([None, 0.01], 10)):
-        run = flight(TWO, [0, 0.05], rtts)
+    for last, more in ((None, 0), (0.01, 10)):
+        run = flight(TWO, [0, 0.05], [None, last])
         run.result.error, run.left = Quoted(b"", None, Reason.UNREACHABLE, "", False, 0), 0
         assert look(run, 10**8, 5).more == more
 
