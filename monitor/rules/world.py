@@ -16,14 +16,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from heapq import heapify, heappop, heappush
 
-from monitor.model import IncidentState, Window
+from monitor.model import CheckState, IncidentState, Window
 from monitor.rules import asking, grounds, groups, nodes
 from monitor.rules.acts import Conflict, NoSuchIncident, acknowledge, comment, pause, resolve, resume_clock
 from monitor.rules.advance import advance
 from monitor.rules.draft import Draft, MonitorState, World
 from monitor.rules.habit import take
 from monitor.rules.incidents import releases, settle
-from monitor.rules.judge import settled, settled_as, step
+from monitor.rules.judge import Said, settled, settled_as, step
 from monitor.rules.outcomes import absorb
 from monitor.rules.reload import reconcile, resume
 from monitor.rules.sight import blind_window, observe_anchors
@@ -67,13 +67,11 @@ def observe(draft: Draft, house: House, check_id: str, outcome: Outcome, now: da
         return
     if check.witness is not None:
         grounds.hear(draft, check, outcome)
-    state, said = draft.check(check_id), None
+    state = draft.check(check_id)
+    said = None
     if draft.monitor.cut_since is None:
-        needed = house.habits.get(check_id)
-        if needed is not None and outcome.seen is not Seen.BLIND:
-            reading = take(draft.habit(check_id), needed, state, outcome)
-            draft.learn(reading.habit, stored=reading.learned)
-            said = reading.said if outcome.seen is Seen.OK else None
+        if check_id in house.habits:
+            said = _taken(draft, house, state, outcome)
         if settled(state, outcome, check.policy) if said is None else settled_as(state, said):
             draft.seen[check_id] = at
             return
@@ -82,6 +80,15 @@ def observe(draft: Draft, house: House, check_id: str, outcome: Outcome, now: da
     if seen is not None and seen != state.seen_at:
         state = replace(state, seen_at=seen)
     absorb(draft, house, check, state, step(state, outcome, check.policy, now, said), now)
+
+
+def _taken(draft: Draft, house: House, state: CheckState, outcome: Outcome) -> Said | None:
+    """Take an outcome into the check's habit; what the conditions say of a good one."""
+    if outcome.seen is Seen.BLIND:
+        return None
+    reading = take(draft.habit(state.check), house.habits[state.check], state, outcome)
+    draft.learn(reading.habit, stored=reading.learned)
+    return reading.said if outcome.seen is Seen.OK else None
 
 
 def tick(draft: Draft, house: House, windows: Sequence[Window], now: datetime) -> None:
