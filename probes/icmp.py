@@ -111,6 +111,9 @@ async def probe(spec: IcmpSpec, tools: Tools) -> Finding:
     finally:
         facts = figures(echoes)
         tools.notes(facts)
+        if echoes.sent:
+            # Our loop may be so late that the deadline is over as well: what has come back is known all the same.
+            tools.settled = ok(facts=facts) if echoes.rtts else _silence(spec.host, echoes, facts)
     if echoes.rtts:
         if spec.path_mtu:
             facts = await _with_path_mtu(tools, address, plan, until, echoes)
@@ -119,6 +122,11 @@ async def probe(spec: IcmpSpec, tools: Tools) -> Finding:
         # Nothing went out, or the socket was lost while we waited: what would have come back is not known.
         reason, detail = own_fault(echoes.refused)
         return blind(reason, f"{address}: {detail}", facts=facts)
+    return _silence(address, echoes, facts)
+
+
+def _silence(address: str, echoes: Echoes, facts: dict[str, float]) -> Finding:
+    """Nothing came back but, perhaps, an error."""
     if echoes.error is not None:
         return failed(echoes.error.reason, f"{address}: {echoes.error.detail}", facts=facts)
     return failed(Reason.NO_REPLY, f"{address}: none of {echoes.sent} packets was answered", facts=facts)

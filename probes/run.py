@@ -35,7 +35,7 @@ async def run_kind(kind: Kind, spec: Any, workbench: Workbench, *, timeout: floa
     except BaseException as error:
         if not deadline.caught(error):
             raise
-        finding = _out_of_time(tools, timeout) if deadline.passed else _after(error)
+        finding = (tools.settled or _out_of_time(tools, timeout)) if deadline.passed else _after(error)
     finally:
         deadline.lift()
     seconds = time.perf_counter() - started

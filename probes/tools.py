@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from probes.almanac import Almanac
-from probes.contract import ATTACHMENT_LIMIT, Address, Attachment, Family, ProbeError, Reason
+from probes.contract import ATTACHMENT_LIMIT, Address, Attachment, Family, Finding, ProbeError, Reason
 from probes.deadline import Deadlines
 from probes.pulse import Pulse
 from probes.trust import Trust
@@ -136,7 +136,9 @@ class Phase:
 class Tools:
     """One run's view of the workbench. `deadline` is loop time; `phases` and `facts` survive an exception of the probe."""
 
-    __slots__ = ("attachments", "deadline", "facts", "phases", "secrets", "started", "where", "within", "workbench")
+    __slots__ = (
+        "attachments", "deadline", "facts", "phases", "secrets", "settled", "started", "where", "within", "workbench",
+    )  # fmt: skip
 
     phases: dict[str, float]
     facts: dict[str, float]
@@ -151,6 +153,8 @@ class Tools:
         """The phase at hand, for the one line that says where time ran out."""
         self.within = ""
         """The part of a longer run that is at hand: what a detail begins with unless all went well."""
+        self.settled: Finding | None = None
+        """What the run has come to, should its time be over before it could say so."""
 
     def __getattr__(self, name: str) -> dict[str, float]:
         """`phases` and `facts` are made by the first who writes to them: thousands that wait for an answer hold none."""
