@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from probes.contract import ProbeError, Reason
 from probes.echo_batch import Batch, receiver
-from probes.echo_clock import Clocks
+from probes.echo_clock import Clocks, came, left
 from probes.echo_flight import TOKEN, Door, Echoes, Flight, Plan, many_targets, packed, target
 from probes.echo_socket import BUSY, SOFT, OpenSocket, Packet, Quoted, open_echo_socket, quoted
 from probes.icmp_extra import Watch, Watches
@@ -231,8 +231,9 @@ class EchoEngine:
             try:
                 if door.plan is not flight.plan:
                     door.adjust(flight.plan)
-                flight.sent[index] = self._monotonic()
+                before = self._monotonic()
                 door.sock.sendto(packet, to)
+                flight.sent[index] = left(before, self._monotonic())
             except OSError as error:
                 local = self._drain(door)[1]
                 # It may be the pending error of some other packet: asking again tells.
@@ -328,9 +329,7 @@ class EchoEngine:
     def _credit(self, flight: "Flight | Sweep", index: int, arrived: int, hops: int | None) -> None:
         """An exact echo, arrived at a moment of the monotonic clock that the kernel's stamp tells; 0 when it cannot be trusted."""
         now, sent = self._monotonic(), int(flight.sent[index])
-        if not sent <= arrived <= now:
-            arrived = now
-        rtt = flight.rtts[index] = arrived - sent
+        rtt = flight.rtts[index] = came(arrived, sent, now) - sent
         result = flight.result
         result.rtts.append(rtt / 1e9)
         result.hop_limit = hops

@@ -17,6 +17,30 @@ CLOSE: Final = 2_000
 TRIES: Final = 5
 """Readings at the most: one that was interrupted would tell the distance wrong by half of the interruption."""
 
+SENDING: Final = 100_000
+"""Nanoseconds within which a call sends a packet; one that took longer was interrupted, before the packet left or after."""
+
+MOMENT: Final = 1_000
+"""Nanoseconds in which no echo comes back much faster."""
+
+
+def left(before: int, after: int) -> int:
+    """When a packet left that was sent with a call between two moments: in its middle, which is half of the call wrong at the most.
+
+    Of an interrupted call the beginning counts: a round trip is then too long, not too short.
+    """
+    return (before + after) >> 1 if after - before < SENDING else before
+
+
+def came(stamp: int, sent: int, now: int) -> int:
+    """When an echo came, by the kernel's stamp if that can be: else now, when it is read.
+
+    One that came a little before its packet is thought to have left proves that wrong by so much, and came a moment after it.
+    """
+    if sent <= stamp <= now:
+        return stamp
+    return min(now, sent + MOMENT) if 0 < sent - stamp <= SENDING // 2 else now
+
 
 class Clocks:
     """The two clocks, in nanoseconds."""

@@ -20,6 +20,7 @@ from typing import Any, Final
 import numpy as np
 
 from probes.echo_batch import ONE_CONTROL, SENDMMSG, SLOTS, Batch
+from probes.echo_clock import MOMENT
 from probes.echo_flight import TOKEN, Door, Echoes, Plan, Targets
 from probes.echo_socket import SO_TIMESTAMPNS
 
@@ -28,9 +29,6 @@ BATCH: Final = 16
 
 INTERRUPTED: Final = 30_000
 """Nanoseconds by which a call is longer than its packets need, when it was interrupted: what a round trip may be wrong by."""
-
-MOMENT: Final = 1_000
-"""Nanoseconds in which no echo comes back much faster."""
 
 SMALL: Final = 200
 """Bytes of payload that no link in use has to cut in pieces (SLIP, the narrowest, carries 296): forbidding it changes nothing on the way,
