@@ -149,7 +149,10 @@ class Daemon:
             "thongsuot_deliveries_total", "Tries to deliver a message", ("receiver", "result"), registry=own
         )
         self.gathered = Counter(
-            "thongsuot_messages_gathered_total", "Messages that were told inside of another", ("receiver",), registry=own
+            "thongsuot_messages_gathered_total",
+            "Messages that were told inside of another",
+            ("receiver",),
+            registry=own,
         )
         self.heartbeats = Counter(
             "thongsuot_heartbeats_total",

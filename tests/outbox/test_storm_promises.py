@@ -105,7 +105,7 @@ class Life:
 
 
 @given(STEPS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_everything_is_told_once_in_order_and_under_one_id(steps):
     life = Life()
     loop = looptime.new_event_loop(start=0)
