@@ -6,10 +6,10 @@ Owns: the wishes to the schedule that go beyond a check's own confirmation, and 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from monitor.model import Check, Recheck
+from monitor.model import Check, GroupRule, Recheck
 from monitor.rules.cascade import suspects
 from monitor.rules.draft import Draft
-from monitor.rules.groups import ASK_AT, eligible
+from monitor.rules.groups import ASK_AT, eligible, needed
 from monitor.rules.topology import House
 
 SPREAD = timedelta(seconds=1)
@@ -31,8 +31,15 @@ def ask(draft: Draft, checks: Iterable[Check], now: datetime) -> None:
 
 
 def parents(draft: Draft, house: House, node: str, now: datetime) -> None:
-    """The first failure of a node: is it only what everything above it suffers from?"""
-    ask(draft, [check for id in house.depends[node] for check in house.decisive[id]], now)
+    """The first failure of a node: is it only what everything above it suffers from? A group answers by its members."""
+    above: dict[str, None] = {}
+    stack = list(reversed(house.depends[node]))
+    while stack:
+        id = stack.pop()
+        if id not in above and id != node:
+            above[id] = None
+            stack += reversed(house.members.get(id, ()))
+    ask(draft, [check for id in above for check in house.decisive[id]], now)
 
 
 def witnesses(draft: Draft, house: House, node: str, now: datetime) -> None:
@@ -41,7 +48,8 @@ def witnesses(draft: Draft, house: House, node: str, now: datetime) -> None:
 
 
 def siblings(draft: Draft, house: House, group: str, now: datetime) -> bool:
-    """Three members failing inside the window: ask all the others. The first that come back to a failing group: ask those that have not.
+    """Three members failing inside the window (two, one soon after the other, where many are needed): ask all the others. The first that come
+    back to a failing group: ask those that have not.
 
     Asked again when a third of the window has passed; while every round finds new failures, after a third of that. True when it is to be
     tried again by itself.
@@ -59,15 +67,21 @@ def siblings(draft: Draft, house: House, group: str, now: datetime) -> bool:
         others = [m for m in members if draft.unwell_since(m) is not None]
     else:
         found = suspects(draft, house, group, now)
-        if len(found) < ASK_AT:
+        times = [at for m in found if (at := draft.unwell_since(m)) is not None]
+        if len(found) < ASK_AT and not (len(times) == ASK_AT - 1 and _pair(rule, times, len(members))):
             return False
-        newest = draft.unwell_since(found[0])
-        if asked is not None and now - asked < pause and (newest is None or newest < asked):
+        if asked is not None and now - asked < pause and times[0] < asked:
             return False
         others = [m for m in members if m not in set(found)]
     draft.asked[group] = now
     ask(draft, [check for m in others for check in house.decisive[m]], now)
     return not draft.node(group).state.failing
+
+
+def _pair(rule: GroupRule, times: list[datetime], among: int) -> bool:
+    """Whether two suspects are enough to ask: in a group that needs many, one soon after the other. By regular looks alone a cascade would
+    go unnoticed for too long."""
+    return needed(rule, among) > ASK_AT and times[0] - times[-1] <= rule.within / ASK_AT
 
 
 def children(draft: Draft, house: House, node: str, now: datetime) -> None:

@@ -49,6 +49,9 @@ class Watch:
     now: datetime
     known: dict[str, list[str]] = field(default_factory=dict)
     answers: dict[str, tuple[bool, int]] = field(default_factory=dict)
+    needs: dict[str, int] = field(default_factory=dict)
+    climbing: dict[str, bool] = field(default_factory=dict)
+    heard: dict[str, bool] = field(default_factory=dict)
     up: set[str] = field(default_factory=set)
     """Cascades whose time is up: nobody waits for them any more in this round."""
 
@@ -78,33 +81,57 @@ class Watch:
         if self.draft.node(group).state.failing:
             return False
         found, need = self.suspects(group), self._need(group)
-        if len(found) < min(ASK_AT, need):
+        asked, newest = self.draft.asked_at(group), self.draft.unwell_since(found[0]) if found else None
+        # Two of many may have been enough to ask.
+        enough = ASK_AT - 1 if asked is not None and newest is not None and asked >= newest else ASK_AT
+        if len(found) < min(enough, need):
             return False
         pending, silent = self._out(group)
         return (pending or silent > 0) and len(found) + silent >= need
 
     def rising(self, group: str, beyond: Collection[str] = ()) -> bool:
         """Whether a cascade is on in the group, among others than `beyond`."""
-        draft, asked = self.draft, self.draft.asked_at(group)
-        if group in self.up or asked is None or draft.node(group).state.failing:
-            return False
-        found = self.suspects(group)
-        if sum(member not in beyond for member in found) < ASK_AT:
+        if group not in self.climbing:
+            self.climbing[group] = self._climbs(group)
+        return self.climbing[group] and (
+            not beyond or sum(member not in beyond for member in self.suspects(group)) >= ASK_AT
+        )
+
+    def _climbs(self, group: str) -> bool:
+        draft, asked, found = self.draft, self.draft.asked_at(group), self.suspects(group)
+        rule = self.house.nodes[group].group
+        if rule is None or asked is None or len(found) < ASK_AT or draft.node(group).state.failing:
             return False
         newest, first = draft.unwell_since(found[0]), draft.unwell_since(found[-1])
-        assert newest is not None
-        assert first is not None
-        if newest < asked and not self._out(group)[1]:
+        if newest is None or first is None:
             return False
-        rule = self.house.nodes[group].group
-        assert rule is not None
+        # Of what was told already nobody has to hear in haste: there it is over when the chain is, else with a round that finds nothing new.
+        quiet = self.now - newest > rule.within / ASK_AT if self.told(group) else newest < asked
+        if quiet and not self._out(group)[1]:
+            return False
         span = max(self.now - first, rule.within / (ASK_AT * ASK_AT))
         return REACH * len(found) * (rule.within / span) >= self._need(group)
 
+    def undecided(self, group: str, since: datetime) -> bool:
+        """Whether a group that others depend on may have been lost at `since`: so many members fail, or have not answered well after it."""
+        draft, house = self.draft, self.house
+        if draft.node(group).state.failing:
+            return False
+        silent = 0
+        for member in eligible(draft, house, group):
+            if draft.unwell_since(member) is not None or draft.node(member).state.failing:
+                silent += 1
+            elif house.decisive[member]:
+                seen = [draft.seen_at(check.id) for check in house.decisive[member]]
+                silent += all(at is None or at <= since for at in seen)
+        return silent >= self._need(group)
+
     def _need(self, group: str) -> int:
-        rule = self.house.nodes[group].group
-        assert rule is not None
-        return needed(rule, len(eligible(self.draft, self.house, group)))
+        if group not in self.needs:
+            rule = self.house.nodes[group].group
+            assert rule is not None
+            self.needs[group] = needed(rule, len(eligible(self.draft, self.house, group)))
+        return self.needs[group]
 
     def above(self, id: str) -> list[str]:
         """The groups that could explain a node's failure, or a group's."""
@@ -113,18 +140,19 @@ class Watch:
 
     def told(self, group: str) -> bool:
         """Whether receivers have heard of the cascade: of a member's fault in it."""
-        draft = self.draft
-        for member in self.suspects(group):
-            wider = draft.member_of(member)
-            for incident in (draft.active_incident(member), draft.incident(wider) if wider else None):
-                if incident is not None and incident.told_at is not None and not incident.degradation:
-                    return True
-        return False
+        if group not in self.heard:
+            self.heard[group] = any(self._told_of(member) for member in self.suspects(group))
+        return self.heard[group]
+
+    def _told_of(self, member: str) -> bool:
+        wider = self.draft.member_of(member)
+        known = (self.draft.active_incident(member), self.draft.incident(wider) if wider else None)
+        return any(one is not None and one.told_at is not None and not one.degradation for one in known)
 
     def waits(self, state: NodeState) -> bool:
-        """Whether a fault waits for a cascade to be decided; its `settle` or the group's `within` is not over yet."""
-        own = self.house.members.get(state.node, ())
-        return any(self.rising(group, own) and not self._over(state, group) for group in self.above(state.node))
+        """Whether a fault waits for a cascade to be decided; its time is not up yet."""
+        cascades = self._cascades(state)
+        return bool(cascades) and self.up.isdisjoint(cascades) and not self._over(state, cascades)
 
     def time_is_up(self, waiting: Collection[str]) -> None:
         """Of the faults that wait: whose time is up takes its whole cascade along."""
@@ -132,12 +160,19 @@ class Watch:
             state = self.draft.node(id)
             if id not in self.house.rank or state.state is not State.DOWN or self.draft.active_incident(id) is not None:
                 continue
-            own = self.house.members.get(id, ())
-            self.up |= {group for group in self.above(id) if self.rising(group, own) and self._over(state, group)}
+            cascades = self._cascades(state)
+            if cascades and self._over(state, cascades):
+                self.up.update(cascades)
 
-    def _over(self, state: NodeState, group: str) -> bool:
-        rule = self.house.nodes[group].group
-        if rule is None or state.judged_at is None:
+    def _cascades(self, state: NodeState) -> list[str]:
+        own = self.house.members.get(state.node, ())
+        return [group for group in self.above(state.node) if self.rising(group, own)]
+
+    def _over(self, state: NodeState, cascades: list[str]) -> bool:
+        if state.judged_at is None:
             return True
-        patience = rule.within if self.told(group) else self.house.nodes[state.node].settle
-        return self.now >= state.judged_at + patience
+        waited = self.now - state.judged_at
+        if waited < self.house.nodes[state.node].settle:
+            return False
+        window = max(rule.within for group in cascades if (rule := self.house.nodes[group].group) is not None)
+        return waited >= window or not any(self.told(group) for group in cascades)

@@ -17,7 +17,7 @@ blame one and the same. It is degraded from when so many had failed, and down fr
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import ceil
@@ -55,9 +55,10 @@ class Count:
     rivals: tuple[str, ...] = ()
 
 
-def eligible(draft: Draft, house: House, group: str) -> list[str]:
+def eligible(draft: Draft, house: House, group: str) -> Sequence[str]:
     """The members that can be judged now: they have checks (or members), and are not in maintenance."""
-    return [m for m in house.members[group] if (house.decisive[m] or m in house.members) and m not in draft.covered]
+    judged = house.judged[group]
+    return [m for m in judged if m not in draft.covered] if draft.covered else judged
 
 
 def needed(rule: GroupRule, among: int) -> int:
@@ -77,6 +78,10 @@ def explained(draft: Draft, house: House, member: str) -> bool:
     blamed = draft.node(member).blamed_on
     if blamed and blamed not in house.members:
         return True
+    return bool(house.parents[member]) and _from_above(draft, house, member)
+
+
+def _from_above(draft: Draft, house: House, member: str) -> bool:
     stack, visited = list(house.parents[member]), {member}
     while stack:
         id = stack.pop()
@@ -97,16 +102,23 @@ def count(draft: Draft, house: House, group: str) -> Count:
     assert rule is not None
     members = eligible(draft, house, group)
     own, failing, unknown = [], [], []
+    above: dict[tuple[str, ...], bool] = {}
     for member in members:
-        state = draft.node(member)
-        if state.state.failing:
-            since = state.failed_at
+        node = draft.node(member)
+        state, parents = node.state, house.parents[member]
+        if state is State.UNKNOWN:
+            unknown.append(member)
+        elif state not in WELL:
+            since = node.failed_at
             assert since is not None
             failing.append((since, member))
-            if not explained(draft, house, member):
+            if node.blamed_on and node.blamed_on not in house.members:
+                continue
+            # Most members of a group stand on the same.
+            if parents not in above:
+                above[parents] = _from_above(draft, house, member)
+            if not above[parents]:
                 own.append((since, member))
-        elif state.state is State.UNKNOWN:
-            unknown.append(member)
     need, gone = needed(rule, len(members)), False
     if rule.redundant and failing and len(failing) == len(members) and _none_left(draft, house, group):
         need = min(need, len(members))
@@ -164,13 +176,13 @@ def evaluate(draft: Draft, house: House, id: str, now: datetime) -> None:
     elif old.failed_at is not None:
         state, start = _still(draft, old, counted, rule, now)
     else:
-        state, start = _newly(draft, counted, rule, now)
+        state, start = _newly(draft, old, counted, rule, now)
     less = spare(rule, len(counted.eligible))
     steps = ((start, state),) if less is None else _with_spare(draft, old, counted, state, start, less)
     _show(draft, house, old, counted, steps, now)
 
 
-def _newly(draft: Draft, counted: Count, rule: GroupRule, now: datetime) -> tuple[State, datetime]:
+def _newly(draft: Draft, old: NodeState, counted: Count, rule: GroupRule, now: datetime) -> tuple[State, datetime]:
     """A group that was not failing."""
     for failures, state in ((counted.own, State.DOWN), (counted.failing, State.UNREACHABLE)):
         if counted.gone and len(failures) >= counted.need:
@@ -182,7 +194,7 @@ def _newly(draft: Draft, counted: Count, rule: GroupRule, now: datetime) -> tupl
     hidden = len(counted.unknown)
     if hidden and (hidden == len(counted.eligible) or len(counted.own) + hidden >= counted.need):
         return State.UNKNOWN, _latest(draft, counted.unknown, now)
-    return State.UP, _enough_known(draft, counted)
+    return State.UP, now if old.state is State.UP else _enough_known(draft, counted)
 
 
 def _still(draft: Draft, old: NodeState, counted: Count, rule: GroupRule, now: datetime) -> tuple[State, datetime]:

@@ -179,6 +179,8 @@ def _clear(turn: Round, node: Node, state: NodeState, since: datetime) -> bool:
     draft, house = turn.draft, turn.house
     if any(not _answered_well(turn, id, since) for id in (*house.ancestors[node.id], *house.peers.get(node.id, ()))):
         return False
+    if any(turn.watch.undecided(id, since) for id in house.depends[node.id] if id in house.members):
+        return False
     if node.id in house.witnesses and Hearing(draft, house, since).pending(node.id):
         return False
     if node.id in house.members:
@@ -202,7 +204,7 @@ def _answered_well(turn: Round, id: str, since: datetime) -> bool:
     """An ancestor has answered well since the failure began; a group gathers nothing. What is judged to fail has been weighed already."""
     draft, house = turn.draft, turn.house
     if id in house.members:
-        return not turn.watch.gathering(id)
+        return id in turn.watch.up or not turn.watch.gathering(id)
     if draft.node(id).state.failing:
         return True
     if draft.unwell_since(id) is not None:
@@ -317,7 +319,7 @@ def _evidence(turn: Round, node: Node, state: NodeState) -> str:
     checks = [draft.check(check.id) for check in house.decisive[node.id]]
     said = [f"{c.check}: {c.reason}" for c in checks if c.state in (State.DOWN, State.DEGRADED)]
     spent = [draft.node(group) for group in house.spares[node.id]]
-    return ", ".join([*said, *(f"{s.node}: {s.detail}" for s in spent if s.state is State.DEGRADED)])
+    return ", ".join([*said, *(f"{s.node}: {s.detail}" for s in spent if s.state not in (State.UP, State.UNKNOWN))])
 
 
 def _merge(turn: Round, incident: Incident, into: str) -> None:

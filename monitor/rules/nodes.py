@@ -125,18 +125,14 @@ def explain(draft: Draft, house: House, node: str, since: datetime) -> str:
 
 
 def spared(draft: Draft, house: House, id: str, when: datetime | None) -> bool:
-    """Whether a node had lost redundancy at a moment (None: now): a group that it stands on directly was degraded."""
+    """Whether a node had lost redundancy at a moment (None: now): a group that it stands on directly was degraded, or worse."""
     for group in house.spares[id]:
         state = draft.node(group)
-        if when is None:
-            if state.state is State.DEGRADED:
-                return True
-            continue
-        for row in reversed(state.shown):
-            if row.at <= when:
-                if row.state is State.DEGRADED:
-                    return True
-                break
+        was = state.state
+        if when is not None:
+            was = next((row.state for row in reversed(state.shown) if row.at <= when), State.UNKNOWN)
+        if was is State.DEGRADED or was.failing:
+            return True
     return False
 
 
@@ -236,7 +232,7 @@ def _why(states: list[tuple[Effect, CheckState]], raw: State) -> tuple[Reason, s
 
 def _why_spared(draft: Draft, house: House, id: str) -> tuple[Reason, str]:
     """Which redundancy is lost, without words: the group, how many of how many, and who."""
-    lost = [state for group in house.spares[id] if (state := draft.node(group)).state is State.DEGRADED]
+    lost = [state for group in house.spares[id] if (state := draft.node(group)).state not in (State.UP, State.UNKNOWN)]
     return Reason.OK, ", ".join(f"{state.node} {state.detail}" for state in lost)
 
 

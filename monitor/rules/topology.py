@@ -23,6 +23,7 @@ class House:
     all its members depend on. `ancestors` is its closure, highest first; `descendants` the reverse, highest first too.
     `witnesses` are a node's checks that testify when it fails; `kin` are the nodes with checks by type, carrier and region (a label).
     `habits` says what the checks whose conditions look back have to remember; all others are not in it.
+    `judged` are those members of a group that have checks, or members.
     `peers` are the groups that share members with a group while neither holds the other: a carrier and a region. `spares` are the parents of a
     node that are groups with redundancy to lose.
     `rank` orders nodes from the top: whatever explains stands before what it explains.
@@ -38,6 +39,7 @@ class House:
     children: Mapping[str, tuple[str, ...]]
     groups: Mapping[str, tuple[str, ...]]
     members: Mapping[str, tuple[str, ...]]
+    judged: Mapping[str, tuple[str, ...]]
     peers: Mapping[str, tuple[str, ...]]
     spares: Mapping[str, tuple[str, ...]]
     decisive: Mapping[str, tuple[Check, ...]]
@@ -90,6 +92,7 @@ class House:
             children={id: tuple(list_) for id, list_ in children.items()},
             groups=groups,
             members=members,
+            judged={id: tuple(m for m in inside if decisive[m] or m in members) for id, inside in members.items()},
             peers={id: tuple(_peers(id, members)) for id in members},
             spares={
                 id: tuple(p for p in depends_on[id] if (rule := nodes[p].group) and rule.redundant) for id in nodes

@@ -95,8 +95,22 @@ def node(id: str, *depends_on: str, **more: Any) -> Node:
     return Node(id=id, name=id, type=more.pop("type", "system"), depends_on=depends_on, **more)
 
 
-def group(id: str, members: Sequence[str], share: float, at_least: int, within: float = 180, **more: Any) -> Node:
-    rule = GroupRule(members=tuple(members), share=share, at_least=at_least, within=timedelta(seconds=within))
+def group(
+    id: str,
+    members: Sequence[str],
+    share: float,
+    at_least: int,
+    within: float = 180,
+    degraded: int | None = None,
+    **more: Any,
+) -> Node:
+    rule = GroupRule(
+        members=tuple(members),
+        share=share,
+        at_least=at_least,
+        within=timedelta(seconds=within),
+        degraded_at_least=degraded,
+    )
     return Node(id=id, name=id, type="carrier", group=rule, **more)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from monitor.app.application import compose
-from monitor.model import Catalogue, IncidentEvent, Message, State, Transition
+from monitor.model import Catalogue, Incident, IncidentEvent, Message, State, Transition
 from monitor.notify import KINDS
 from monitor.rules.spread import phase
 from monitor.rules.topology import House
@@ -197,6 +197,11 @@ class Storm:
             self.extra[wish.check] = due
             self.push(due, wish.check)
         draft.apply()
+
+    @property
+    def incidents(self) -> list[Incident]:
+        """Every incident there was, as it stands."""
+        return list({event.incident.id: event.incident for event in self.events}.values())
 
     def state(self, node: str) -> State:
         return Draft(self.world).node(node).state
