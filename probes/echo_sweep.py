@@ -27,7 +27,7 @@ from probes.echo_socket import SO_TIMESTAMPNS
 BATCH: Final = 16
 """Packets of one call: few, because they are sent again when it is interrupted."""
 
-INTERRUPTED: Final = 30_000
+INTERRUPTED: Final = 50_000
 """Nanoseconds by which a call is longer than its packets need, when it was interrupted: what a round trip may be wrong by."""
 
 SMALL: Final = 200
