@@ -23,6 +23,9 @@ pytestmark = [needs_namespaces, pytest.mark.story]
 
 SINGLE, SPREAD, SEEN_WITHIN = 30, 60.0, 75.0
 
+OWN = "own_stall"
+"""What a run is told to be whose machine stood still for half a second: an outcome, and blind."""
+
 
 @dataclass
 class Scene:
@@ -85,7 +88,9 @@ async def one_by_one(folder: Path) -> Scene:
         for moment, each in zip(moments, chance.sample(duty.communes, SINGLE), strict=True):
             await asyncio.sleep(max(0.0, began + moment - time.monotonic()))
             scene.struck[each.node] = (await duty.cut([each]))[1]
-        await asyncio.sleep(SEEN_WITHIN + 4)
+        late = time.monotonic() + SEEN_WITHIN + 4
+        while time.monotonic() < late and not scene.struck.keys() <= duty.judged().keys():
+            await asyncio.sleep(1)
         await scene.write_down(duty)
     scene.ended = duty.ended
     return scene
@@ -145,11 +150,10 @@ def test_no_slot_of_any_check_went_without_an_outcome_while_all_was_dark(dark: S
         assert slot < dark.healed, "a slot that is not in the dark"
         while slot < dark.healed - 5:
             served = [word for at, word in dark.samples[check] if slot - 4.5 <= at <= slot + 1.5]
-            if not served or not {"no_reply", "timeout"} >= set(served):
+            if not served or not {"no_reply", OWN} >= set(served):
                 wrong.append(f"{check}: {served} at its slot {slot - dark.cut:.1f} s after the cut")
             slot += every
     assert not wrong, "\n".join(wrong)
-    assert "unknown" not in {state for _, state in dark.transitions}
     assert dark.ended == 0
 
 
@@ -191,4 +195,4 @@ def test_a_loss_of_5_percent_on_all_links_is_nobodys_outage(scenes: list[Scene])
     assert {incident["node"]["id"] for incident in outages} <= set(scene.struck)
     assert len(scene.arrivals) <= 3, [arrival.type for arrival in scene.arrivals]
     calm = [each for each in scene.communes if each.node not in scene.struck]
-    assert {word for each in calm for _, word in scene.samples[f"{each.node}/v4"]} == {"ok"}
+    assert {word for each in calm for _, word in scene.samples[f"{each.node}/v4"]} <= {"ok", OWN}

@@ -22,6 +22,9 @@ STAGGER: Final = 300.0
 DARK: Final = 105.0
 """Seconds from the last cut until all is well again: what is promised within 90 has happened."""
 
+SEEN: Final = 75.0
+"""Seconds within which a cut is known: a message names or counts all that were cut so long before it."""
+
 REGIONS: Final = {"Hà Nam": "vung.ha_nam", "Nam Định": "vung.nam_dinh", "Ninh Bình": "vung.ninh_binh"}
 
 
@@ -39,6 +42,11 @@ class Variant:
     @property
     def name(self) -> str:
         return f"{self.number} {self.kind}" + (f" {self.uplink}" if self.uplink else f", {len(self.hurt)} links")
+
+    def dark_at(self, at: float) -> set[str]:
+        """Nodes of the links that are cut so many seconds after its beginning."""
+        cut = {address for moment, step in self.steps if moment <= max(at, 0.0) for address in step}
+        return {each.node for each in self.hurt if each.address in cut}
 
     @property
     def end(self) -> float:
@@ -127,9 +135,14 @@ def faults(made: Variant, roots: set[str], before: list[tuple[float, Arrival]], 
         wrong.append(f"first message after {before[0][0] if before else 'ever'}")
     if len(told) > 3:
         wrong.append(f"{len(told)} requests: {[(round(at), a.type, a.incident['node']['id']) for at, a in before]}")
-    names, count = named(told)
-    if not {each.node for each in made.hurt} <= names and count < len(made.hurt):
-        wrong.append(f"{len({each.node for each in made.hurt} - names)} of {len(made.hurt)} neither named nor counted")
+    last = before[-1][0] if before else 0.0
+    for words, who, messages in (
+        ("while it lasted", made.dark_at(last - SEEN), told),
+        ("by the end", {each.node for each in made.hurt}, [*told, *after]),
+    ):
+        names, count = named(messages)
+        if not who <= names and count < len(who):
+            wrong.append(f"{len(who - names)} of {len(who)} neither named nor counted {words}")
     if len(after) != 1:
         wrong.append(f"{len(after)} requests when it was over: {[(a.type, a.incident['node']['id']) for a in after]}")
     return wrong
