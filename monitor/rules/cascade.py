@@ -160,6 +160,8 @@ class Watch:
             state = self.draft.node(id)
             if id not in self.house.rank or state.state is not State.DOWN or self.draft.active_incident(id) is not None:
                 continue
+            if state.judged_at is not None and self.now < state.judged_at + self.house.nodes[id].settle:
+                continue
             cascades = self._cascades(state)
             if cascades and self._over(state, cascades):
                 self.up.update(cascades)

@@ -102,6 +102,7 @@ class Storm:
         self.extra: dict[str, float] = {}
         self.flying: set[str] = set()
         self.round_ends: float | None = None
+        self.began = 0.0
         self.held: list[tuple[str, Outcome]] = []
         for check in self.house.checks.values():
             self.push(phase(check.id, check.every).total_seconds(), check.id)
@@ -121,9 +122,10 @@ class Storm:
         spell = self.cuts.get(node)
         return spell is not None and spell[0] <= when < spell[1]
 
-    def run(self, until: int) -> "Storm":
-        while self.now < until:
-            self.now += 1
+    def run(self, until: float, *, step: int = 1) -> "Storm":
+        """Go on to a second; where nothing is to be seen, in longer steps."""
+        while self.now < int(until):
+            self.now = min(self.now + step, int(until))
             backlog: list[tuple[str, Outcome]] = []
             draft = Draft(self.world)
             while self.queue and self.queue[0][0] <= self.now:
@@ -138,7 +140,7 @@ class Storm:
                             self.round(when)
                     else:
                         backlog.append((name, outcome))
-            if self.round_ends is None and self.now % 10 == 0:
+            if self.round_ends is None and self.now - self.began >= 10:
                 self.round(self.now)
             self.anchors(draft, backlog)
             for name, outcome in backlog:

@@ -135,6 +135,63 @@ def test_our_blindness_is_nobodys_incident(blind: Any, commits: dict[int, str]) 
     assert not [row for row in story.transitions if row.state.failing]
 
 
+LINES = ["line1", "line2"]
+
+
+def two_ways() -> Any:
+    """A hub on two lines, links below it: what is lost and what is left."""
+    return catalogue(
+        [
+            *(node(line) for line in LINES),
+            node("hub", "lines"),
+            node("link", "hub"),
+            node("video", "link"),
+            group("lines", LINES, 1.0, 2, within=120, degraded=1),
+        ],
+        [check(f"{id}/v4", every=30) for id in (*LINES, "hub", "link", "video")],
+    )
+
+
+def cut_ways(faults: list[tuple[str, int, int]]) -> Any:
+    """What stands on both lines fails with both, and by itself."""
+
+    def broken(name: str, at: float) -> bool:
+        return any(id == name and since <= at < since + length for id, since, length in faults)
+
+    def truth(check_id: str, at: float) -> Seen:
+        name = check_id.split("/")[0]
+        above = {"hub": ["hub"], "link": ["hub", "link"], "video": ["hub", "link", "video"]}.get(name, [name])
+        lost = name not in LINES and all(broken(line, at) for line in LINES)
+        return Seen.FAILED if lost or any(broken(id, at) for id in above) else Seen.OK
+
+    return truth
+
+
+ways = st.lists(
+    st.tuples(st.sampled_from([*LINES, *LINES, "hub", "video"]), st.integers(50, 1500), st.integers(5, 700)), max_size=6
+)
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(ways, st.dictionaries(st.integers(1, 2500), st.sampled_from(["drop", "restart"]), max_size=20))
+def test_laws_of_lost_redundancy(faults: Any, commits: dict[int, str]) -> None:
+    """Every failing node is somebody's, nothing is lost on the way back, and whoever stands on what is degraded is at best that, to the second."""
+    story = Story(two_ways(), cut_ways(faults), commit=lambda now: commits.get(now, "keep"), after_tick=laws).run(3000)
+    end_laws(story)
+    assert all(story.state(id) is State.UP for id in story.house.rank)
+    assert not [i for i in story.incidents if i.state.active and not i.flapping]
+    group_rows, hub_rows, own = story.ledger("lines"), story.ledger("hub"), story.ledger("hub/v4")
+    for at in sorted({at for at, _ in (*group_rows, *hub_rows, *own)}):
+        spare, hub, seen = (state_at(rows, at) for rows in (group_rows, hub_rows, own))
+        if None in (spare, hub, seen):
+            continue
+        if seen is State.UP:
+            assert hub is (State.UP if spare in (State.UP, State.UNKNOWN) else State.DEGRADED), (at, faults)
+        else:
+            assert hub is not None
+            assert hub.failing or hub is State.UNKNOWN, (at, faults)
+
+
 Call = tuple[str, Any, datetime]
 
 
