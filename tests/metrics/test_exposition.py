@@ -143,7 +143,14 @@ def fed() -> Exposition:
         maintenance={"b"},
         queues=[
             SimpleNamespace(
-                receiver="truc", waiting=1, retrying=2, parked=3, held=5, disabled=False, failures=4, alarm="credentials"
+                receiver="truc",
+                waiting=1,
+                retrying=2,
+                parked=3,
+                held=5,
+                disabled=False,
+                failures=4,
+                alarm="credentials",
             )
         ],
         figures={("a", "1d"): (0.5, 1.0), ("b", "1d"): (None, 0.25), ("gone", "1d"): (1.0, 1.0)},
@@ -400,7 +407,14 @@ def test_the_series_are_no_more_than_was_promised_and_hostile_answers_add_none()
             incidents=[incident(id=f"i-{number}", node=f"n{number}") for number in range(5)],
             queues=[
                 SimpleNamespace(
-                    receiver="truc", waiting=1, retrying=2, parked=3, held=5, disabled=False, failures=4, alarm="credentials"
+                    receiver="truc",
+                    waiting=1,
+                    retrying=2,
+                    parked=3,
+                    held=5,
+                    disabled=False,
+                    failures=4,
+                    alarm="credentials",
                 )
             ],
             figures={(each, window): (1.0, 1.0) for each in nodes for window in windows},
