@@ -2,18 +2,13 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench.rig import PROBING, SERVING, SLICE, Stage, pinned
-from tests.bench.scene import Figure, Missing, Scene, rounds
+from tests.bench.endpoints import ENDPOINTS, asked
+from tests.bench.rig import PROBING, pinned
+from tests.bench.scene import Figure, Missing, Scene
 from tests.debian import found
-from tests.ports import free_port
-
-ENDPOINTS = 129
-TARGET = 0.2
-"""CPU seconds of one round."""
 
 CALLS = 2000
 
@@ -38,36 +33,13 @@ Content-Length: 0
 
 
 def play() -> Sequence[Figure | Missing]:
-    with Stage() as stage:
-        port = free_port()
-        stage.start(SERVING, [sys.executable, "-m", "tests.bench.talker", "sip", str(port), str(ENDPOINTS)], port=port)
-        engine, program = stage.engine(), found("sipp", "sip-tester")
-        specs = [{"host": f"127.0.0.{last}", "port": port} for last in range(1, ENDPOINTS + 1)]
-        order = {"mode": "rate", "kind": "sip", "specs": specs, "lanes": ENDPOINTS, "seconds": SLICE}
-        first = float(engine.ask(order)["peak"])
-        last_peak = first
-
-        def ours() -> float:
-            nonlocal last_peak
-            said = engine.ask(order)
-            last_peak = float(said["peak"])
-            return float(said["cpu"]) / float(said["done"])
-
-        rivals = {"ours": ours}
-        if program is not None:
-            rivals["sipp"] = lambda: sipp_cost(program, stage.folder, port)
-        seen = rounds(rivals, count=8)
-    figures: list[Figure | Missing] = [
-        Figure(
-            name=f"SIP OPTIONS, a round of {ENDPOINTS} over UDP", value=seen["ours"] * ENDPOINTS, unit="CPU-s",
-            target=TARGET, want="most",
-        ),
-        Figure(name="SIP OPTIONS, ours", value=seen["ours"] * 1e6, unit="CPU-µs/probe"),
-        Figure(name="SIP OPTIONS, resident growth over nine turns", value=last_peak - first, unit="MiB"),
-    ]  # fmt: skip
-    if program is None:
+    program = found("sipp", "sip-tester")
+    figures, theirs = asked(
+        "sip", "SIP OPTIONS", program and (lambda stage, port: sipp_cost(program, stage.folder, port))
+    )
+    if theirs is None:
         return [*figures, Missing(name="SIP OPTIONS, sipp", why="sipp is missing: apt-get install sip-tester")]
-    return [*figures, Figure(name="SIP OPTIONS, sipp (one endpoint)", value=seen["sipp"] * 1e6, unit="CPU-µs/call")]
+    return [*figures, Figure(name="SIP OPTIONS, sipp (one endpoint)", value=theirs * 1e6, unit="CPU-µs/call")]
 
 
 def sipp_cost(program: str, folder: Path, port: int) -> float:

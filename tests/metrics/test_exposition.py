@@ -37,6 +37,9 @@ from tests.debian import need
 AT = datetime(2026, 11, 21, 14, 3, tzinfo=UTC)
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 EXPIRED = 1_700_000_000.0
+QUEUE = SimpleNamespace(
+    receiver="truc", waiting=1, retrying=2, parked=3, held=5, disabled=False, failures=4, alarm="credentials"
+)
 
 
 def outcome(seen: Seen = Seen.OK, reason: Reason = Reason.OK, **facts: float) -> Outcome:
@@ -141,18 +144,7 @@ def fed() -> Exposition:
         nodes={"a": NodeState(node="a", state=State.DOWN), "b": NodeState(node="b", state=State.UP)},
         incidents=[incident(), incident(id="i-2", state=IncidentState.RESOLVED)],
         maintenance={"b"},
-        queues=[
-            SimpleNamespace(
-                receiver="truc",
-                waiting=1,
-                retrying=2,
-                parked=3,
-                held=5,
-                disabled=False,
-                failures=4,
-                alarm="credentials",
-            )
-        ],
+        queues=[QUEUE],
         figures={("a", "1d"): (0.5, 1.0), ("b", "1d"): (None, 0.25), ("gone", "1d"): (1.0, 1.0)},
         store=SimpleNamespace(
             queue=1,
@@ -405,18 +397,7 @@ def test_the_series_are_no_more_than_was_promised_and_hostile_answers_add_none()
             catalogue=known,
             nodes={},
             incidents=[incident(id=f"i-{number}", node=f"n{number}") for number in range(5)],
-            queues=[
-                SimpleNamespace(
-                    receiver="truc",
-                    waiting=1,
-                    retrying=2,
-                    parked=3,
-                    held=5,
-                    disabled=False,
-                    failures=4,
-                    alarm="credentials",
-                )
-            ],
+            queues=[QUEUE],
             figures={(each, window): (1.0, 1.0) for each in nodes for window in windows},
         )
         return len(samples(exposition))

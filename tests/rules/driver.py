@@ -271,3 +271,13 @@ def province(per_carrier: int = 43) -> Catalogue:
             group("tslcd", every, 0.6, 10),
         ]
     )
+
+
+def one(truth: Any, **more: Any) -> Story:
+    """A single node `n`, looked at every 30 s."""
+    return Story(catalogue([node("n", **more.pop("node", {}))], [check("n/a", every=30)]), truth, **more)
+
+
+def heard(story: Story) -> list[str]:
+    """What was told of it, in order."""
+    return [what for _, what, _ in story.told()]
