@@ -15,6 +15,7 @@ import sys
 
 import uvloop
 
+from probes.contract import Reason
 from tests.probes.icmp.province import checksum
 from tests.probes.own_faults.child import AWAY, bench, look, ready, told
 from tests.probes.own_faults.targets import WAYS
@@ -50,7 +51,12 @@ async def refused(code: int) -> dict[str, list[str]]:
     asyncio.get_running_loop().add_reader(device, answer)
     async with bench() as workbench:
         runs = [look(way, AWAY, 8080, workbench) for way in WAYS]
-        found = dict(zip(WAYS, map(told, await asyncio.gather(*runs)), strict=True))
+        seen = dict(zip(WAYS, await asyncio.gather(*runs), strict=True))
+        for way, outcome in seen.items():
+            # Whoever stood still on a busy machine says so, and is asked once more.
+            if outcome.reason is Reason.OWN_STALL:
+                seen[way] = await look(way, AWAY, 8080, workbench)
+        found = {way: told(outcome) for way, outcome in seen.items()}
     asyncio.get_running_loop().remove_reader(device)
     os.close(device)
     return found

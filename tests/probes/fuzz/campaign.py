@@ -113,15 +113,16 @@ async def campaign(row: Row, numbers: Sequence[int], *, seed: int = 37) -> Count
         async def lane(number: int) -> None:
             for turn in turns:
                 outcome, spent = await here.meet(Case(row, turn, seed), number)
-                found[outcome.reason] += 1
                 words = wrong(row, outcome, spent)
                 if words:
                     suspects.append((turn, words))
+                if not _late(words):
+                    found[outcome.reason] += 1
 
         await asyncio.gather(*(lane(number) for number in range(row.lanes)))
         plain = [words for _, words in suspects if not _late(words)]
         assert len(plain) < 50, f"{row.name}: {len(plain)} cases, among them {plain[:5]}"
-        guilty = await _again(here, suspects, seed)
+        guilty = await _again(here, suspects, seed, found)
     assert not guilty, (
         f"{row.name}, seed {seed}: cases {guilty}: {[words for turn, words in suspects if turn in guilty][:5]}"
     )
@@ -132,18 +133,21 @@ def _late(words: str) -> bool:
     return "deadline" in words or Reason.OWN_STALL in words
 
 
-async def _again(here: Bench, suspects: list[tuple[int, str]], seed: int) -> list[int]:
+async def _again(here: Bench, suspects: list[tuple[int, str]], seed: int, found: Counter[Reason]) -> list[int]:
     """The guilty among the suspects: lateness must show again on a quiet loop, twice; all else is believed at once."""
     guilty = [turn for turn, words in suspects if not _late(words)]
     waiting = iter([turn for turn, words in suspects if _late(words)])
 
     async def lane(number: int) -> None:
         for turn in waiting:
-            for _ in range(2):
+            for last in (False, True):
                 await asyncio.sleep(0.05)
-                if not wrong(here.row, *await here.meet(Case(here.row, turn, seed), number)):
+                outcome, spent = await here.meet(Case(here.row, turn, seed), number)
+                late = bool(wrong(here.row, outcome, spent))
+                if last or not late:
+                    found[outcome.reason] += 1
                     break
-            else:
+            if late:
                 guilty.append(turn)
 
     await asyncio.gather(*(lane(number) for number in range(min(8, here.row.lanes))))

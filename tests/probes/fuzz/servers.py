@@ -61,6 +61,8 @@ class Talker(asyncio.Protocol):
             loop.call_later(IDLE, self.idle, self.said)
 
     def rest(self, data: bytes, last: bool) -> None:
+        if self.transport.is_closing():
+            return
         self.transport.write(data)
         if last:
             self.end()
