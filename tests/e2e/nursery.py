@@ -10,11 +10,20 @@ import json
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tests.story.daemon import ROOT, Daemon
+
+SMALL = """\
+version: 1
+province: {id: "37", name: Tỉnh thử, timezone: Asia/Ho_Chi_Minh, language: vi}
+nodes: {a: {name: A, type: system, checks: {home: {http: {url: "http://127.0.0.1:9/"}}}}}
+receivers: {truc: {webhook: {url: "http://127.0.0.1:9/"}}}
+routes: [{match: {}, send: [truc]}]
+"""
 
 
 class Born:
@@ -132,6 +141,17 @@ def _say(**said: int) -> None:
     os.write(1, json.dumps(said).encode() + b"\n")
 
 
+def _read_once() -> None:
+    """The grammar of the configuration is built with the first file that is read: it belongs to the code, as the imports do."""
+    from monitor.notify import KINDS
+    from monitor.settings import load
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "province.yaml"
+        file.write_text(SMALL, encoding="utf-8")
+        load(file, environ={}, receivers=KINDS)
+
+
 def _serve() -> None:
     """Fork at every line of the input, tell every end; when the input ends, end them all."""
     import importlib
@@ -139,6 +159,7 @@ def _serve() -> None:
 
     for module in ("monitor.cli", "monitor.cli.daemon", "monitor.app", "monitor.store.migrations", "uvloop", "uvicorn"):
         importlib.import_module(module)
+    _read_once()
     read, write = os.pipe()
     os.set_blocking(write, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)

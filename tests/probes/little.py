@@ -11,12 +11,12 @@ Handler = Callable[[socket.socket], None]
 
 
 @contextmanager
-def serving(handler: Handler, *, host: str = "127.0.0.1") -> Iterator[int]:
+def serving(handler: Handler, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
     """Serve connections, each in a thread of its own; gives the port. Whatever is still open at the end is shut."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, 0))
+    listener.bind((host, port))
     listener.listen(512)
     connections: list[socket.socket] = []
     threads: list[threading.Thread] = []

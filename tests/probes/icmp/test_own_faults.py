@@ -90,7 +90,7 @@ async def test_what_cannot_be_sent_is_not_lost(sentence: str, number: int, reaso
 @pytest.mark.parametrize("number", [errno.EAGAIN, errno.EHOSTUNREACH, errno.EINTR])
 async def test_a_passing_trouble_of_the_socket_costs_no_packet(number: int) -> None:
     """The pending error of another link's packet, or a buffer that was full for a moment."""
-    outcome = await ping(EchoEngine(os.urandom, open_socket=Faulty(send=failing(number, 2)).open))
+    outcome = await ping(EchoEngine(os.urandom, open_socket=Faulty(send=failing(number, 2)).open), timeout=2.0)
     assert (outcome.seen, outcome.facts["received"]) == (Seen.OK, 3)
 
 

@@ -50,16 +50,16 @@ async def test_only_an_exact_echo_counts_for_each_of_many(v6: bool, unprivileged
 @pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
 async def test_the_first_of_two_echoes_is_the_round_trip(v6: bool) -> None:
     def twice(province: Province, request: Request) -> None:
-        for delay in (0.05, 0.15):
+        for delay in (0.05, 0.45):
             province.later(delay, request.wrap(request.echo()))
 
     targets = addresses(100, v6)
     async with Province(dict.fromkeys(targets, twice)) as province:
-        seen = await sweep(province, targets)
+        seen = await sweep(province, targets, seconds=1.0)
         # Both at once: they are read in one batch.
         province.answers = dict.fromkeys(targets, both(echo, echo))
         together = await sweep(province, targets)
-    assert all(rtt is not None and 0.05 <= rtt < 0.14 for rtt in seen)
+    assert all(rtt is not None and 0.05 <= rtt < 0.44 for rtt in seen)
     assert all(rtt is not None and rtt > 0 for rtt in together)
 
 

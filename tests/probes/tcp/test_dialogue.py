@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from probes.contract import Reason, Seen
 from probes.tcp import TcpSpec
+from tests.ports import free_port
 from tests.probes.little import Handler, reset, serving, tls, wait_for_end
 from tests.probes.look import LOOPS, Run, look
 from tests.probes.tls.chains import file, make, root, server
@@ -160,7 +161,7 @@ async def test_one_dead_address_does_not_hide_a_living_one() -> None:
     with serving(says()) as port:
         outcome = await look("tcp", {"host": "two.example", "port": port}, names={"two.example": ("::1", "127.0.0.1")})
     assert outcome.seen is Seen.OK, outcome
-    with serving(says(), host="127.0.0.2") as port, socket.socket() as full:
+    with serving(says(), host="127.0.0.2", port=free_port()) as port, socket.socket() as full:
         full.bind(("127.0.0.1", port))
         full.listen(0)
         fillers = [socket.socket() for _ in range(4)]
