@@ -26,6 +26,10 @@ routes: [{match: {}, send: [truc]}]
 """
 
 
+CODE = ("monitor.cli", "monitor.cli.daemon", "monitor.app.application", "monitor.store.migrations", "uvloop", "uvicorn")
+"""What a daemon imports on its way, by the names that bring the rest along."""
+
+
 class Born:
     """One forked daemon, with what the tests use of a subprocess."""
 
@@ -157,7 +161,7 @@ def _serve() -> None:
     import importlib
     import select
 
-    for module in ("monitor.cli", "monitor.cli.daemon", "monitor.app", "monitor.store.migrations", "uvloop", "uvicorn"):
+    for module in CODE:
         importlib.import_module(module)
     _read_once()
     read, write = os.pipe()
